@@ -1,0 +1,255 @@
+// The inputs and outputs of raft::Raft, as plain values (copyable, comparable,
+// printable, hashable). Raft is below registry::Node, which is below the host;
+// the ordering promises made here are what the whole system stands on.
+#ifndef RAFT_RAFT_IO_H_
+#define RAFT_RAFT_IO_H_
+
+#include <cstdint>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "raft/bytes.h"
+#include "raft/message.h"
+#include "raft/types.h"
+
+namespace raft {
+
+// ---------------------------------------------------------------- inputs
+
+// The host's clock. Stepped before the inputs that arrived with it, so that a
+// node back from a pause learns the time before it answers anything.
+struct Tick {
+  static constexpr std::string_view kName = "Tick";
+  Time now;
+  bool operator==(const Tick&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("now", now);
+  }
+};
+
+// A message of an authenticated peer of this cluster.
+struct Receive {
+  static constexpr std::string_view kName = "Receive";
+  NodeId from;
+  Message message;
+  bool operator==(const Receive&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("from", from), f("message", message);
+  }
+};
+
+// Everything in Persist{token} (and all earlier tokens) is durable.
+struct PersistDone {
+  static constexpr std::string_view kName = "PersistDone";
+  PersistToken token;
+  bool operator==(const PersistDone&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("token", token);
+  }
+};
+
+// Appends commands at the leader; answered at once by Proposed or
+// ProposalRefused, never by both.
+struct Propose {
+  static constexpr std::string_view kName = "Propose";
+  std::vector<Bytes> payloads;
+  bool operator==(const Propose&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("payloads", payloads);
+  }
+};
+
+// Asks for an index that is safe to read at (thesis 6.4); answered by
+// ReadReady or ReadFailed, eventually and once. Ids rise within a boot.
+struct ReadIndex {
+  static constexpr std::string_view kName = "ReadIndex";
+  ReadId id;
+  bool operator==(const ReadIndex&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("id", id);
+  }
+};
+
+// The transport saw a connection with `peer` close: a hint, not a fact. A
+// follower whose leader's connection closed stops being sticky and pre-votes
+// after a short hash jitter; a leader stops streaming blindly to that peer.
+struct PeerClosed {
+  static constexpr std::string_view kName = "PeerClosed";
+  NodeId peer;
+  bool operator==(const PeerClosed&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("peer", peer);
+  }
+};
+
+// The end of one loop turn. Everything that the turn changed leaves as one
+// Persist and at most a few messages per peer: batching is here, once.
+struct Flush {
+  static constexpr std::string_view kName = "Flush";
+  bool operator==(const Flush&) const = default;
+  template <typename F>
+  void Fields(F&&) const {}
+};
+
+using Input = std::variant<Tick, Receive, PersistDone, Propose, ReadIndex,
+                           PeerClosed, Flush>;
+
+// --------------------------------------------------------------- outputs
+
+// To be made durable: hard state, then removal of every entry from
+// `truncate_from` on (0: none), then `entries`; all or nothing. Persists run
+// in token order. Losing one is a crash.
+struct Persist {
+  static constexpr std::string_view kName = "Persist";
+  PersistToken token;
+  Term term;
+  NodeId vote;          // kNobody: none in this term
+  Index truncate_from;  // 0: nothing is removed
+  std::vector<Entry> entries;
+  bool operator==(const Persist&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("token", token), f("term", term), f("vote", vote),
+        f("truncate_from", truncate_from), f("entries", entries);
+  }
+};
+
+// Safe to send the moment it is seen: Raft held it back until whatever it
+// depends on was durable. May be lost, delayed, doubled, reordered.
+struct Send {
+  static constexpr std::string_view kName = "Send";
+  NodeId to;
+  Message message;
+  bool operator==(const Send&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("to", to), f("message", message);
+  }
+};
+
+// The proposal's entries stand at [first, first + count) of this leader's log.
+// Not committed: another leader may overwrite them.
+struct Proposed {
+  static constexpr std::string_view kName = "Proposed";
+  Index first;
+  uint64_t count = 0;
+  Term term;
+  bool operator==(const Proposed&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("first", first), f("count", count), f("term", term);
+  }
+};
+
+enum class RefusalReason : uint8_t { kNotLeader = 1, kOverloaded = 2 };
+
+// Nothing of the proposal entered the log: a definite failure.
+struct ProposalRefused {
+  static constexpr std::string_view kName = "ProposalRefused";
+  RefusalReason reason = RefusalReason::kNotLeader;
+  bool operator==(const ProposalRefused&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("reason", reason);
+  }
+};
+
+// Every entry up to `through` is committed; apply them in order. Read them
+// through Raft::entry().
+struct Committed {
+  static constexpr std::string_view kName = "Committed";
+  Index through;
+  bool operator==(const Committed&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("through", through);
+  }
+};
+
+// A read that waited under `id` is linearizable once `index` is applied here.
+struct ReadReady {
+  static constexpr std::string_view kName = "ReadReady";
+  ReadId id;
+  Index index;
+  bool operator==(const ReadReady&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("id", id), f("index", index);
+  }
+};
+
+// No read index could be had (no leader, or leadership lost): ask again, or
+// answer `unavailable`. Never an empty result.
+struct ReadFailed {
+  static constexpr std::string_view kName = "ReadFailed";
+  ReadId id;
+  bool operator==(const ReadFailed&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("id", id);
+  }
+};
+
+enum class Role : uint8_t {
+  kFollower = 0,
+  kPreCandidate = 1,
+  kCandidate = 2,
+  kLeader = 3,
+};
+std::string_view ToString(Role role);
+
+// Role, term or known leader changed. `leader` is kNobody when unknown.
+struct RoleChanged {
+  static constexpr std::string_view kName = "RoleChanged";
+  Role role = Role::kFollower;
+  Term term;
+  NodeId leader;
+  bool operator==(const RoleChanged&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("role", role), f("term", term), f("leader", leader);
+  }
+};
+
+// Rare situations that a sweep must have seen ("sometimes" assertions). The
+// list is append-only.
+enum class ProbeId : uint8_t {
+  kTruncatedSuffix = 1,         // a follower removed conflicting entries
+  kTruncatedTwoOrMore = 2,      // ... at least two of them
+  kVoteWaitedForPersist = 3,    // a vote reply was held until durable
+  kAckWaitedForPersist = 4,     // an append ack was held until durable
+  kLeaderSteppedDownByQuorum = 5,  // check-quorum
+  kPreVoteRefusedSticky = 6,    // a live leader protected from disruption
+  kReadWaitedForTermCommit = 7,  // ReadIndex before the term's first commit
+  kCommitWaitedForOwnTerm = 8,  // an older term's entry not committed by count
+  kWindowFull = 9,              // flow control stopped an append
+  kStaleRoundIgnored = 10,      // a confirmation of an older round came late
+  kPeerClosedElection = 11,     // the closed-connection hint started one
+  kCommittedBeforeOwnPersist = 12,  // followers alone made the quorum
+};
+std::string_view ToString(ProbeId id);
+
+struct Probe {
+  static constexpr std::string_view kName = "Probe";
+  ProbeId id = ProbeId::kTruncatedSuffix;
+  bool operator==(const Probe&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("id", id);
+  }
+};
+
+using Output = std::variant<Persist, Send, Proposed, ProposalRefused, Committed,
+                            ReadReady, ReadFailed, RoleChanged, Probe>;
+using Outputs = std::vector<Output>;
+
+}  // namespace raft
+
+#endif  // RAFT_RAFT_IO_H_
