@@ -38,8 +38,8 @@ struct Recovered {
   Identity identity;
   Term term;
   NodeId vote;
-  std::vector<Entry> log;        // contiguous from index 1
-  uint64_t torn_bytes_cut = 0;   // bytes of an unfinished last batch removed
+  std::vector<Entry> log;       // contiguous from index 1
+  uint64_t torn_bytes_cut = 0;  // bytes of an unfinished last batch removed
 };
 
 // Creates `dir` with `identity`. FailedPrecondition if it is formatted

@@ -45,6 +45,7 @@ class File {
   // the disk is full.
   virtual absl::Status Preallocate(uint64_t size) = 0;
 
+  // Cuts or extends (with zeros) the file; durable after Sync.
   virtual absl::Status Truncate(uint64_t size) = 0;
   virtual absl::StatusOr<uint64_t> Size() = 0;
 };
@@ -56,8 +57,8 @@ enum class OpenMode {
 };
 
 // Paths are absolute or relative to the host's own root; '/' separates. Error
-// codes: NotFound, AlreadyExists, ResourceExhausted (disk full), DataLoss or
-// Unknown (I/O error). Messages name the path.
+// codes: NotFound, AlreadyExists, ResourceExhausted (disk full), DataLoss (I/O
+// error), PermissionDenied, Unknown (any other). Messages name the path.
 class Vfs {
  public:
   virtual ~Vfs() = default;
@@ -65,7 +66,8 @@ class Vfs {
   virtual absl::StatusOr<std::unique_ptr<File>> Open(const std::string& path,
                                                      OpenMode mode) = 0;
   // Atomically replaces `to` in the eyes of every later Open; durable after
-  // SyncDir of the folder.
+  // SyncDir of the folder. Both names lie in one folder (InvalidArgument):
+  // then one SyncDir covers the whole change.
   virtual absl::Status Rename(const std::string& from,
                               const std::string& to) = 0;
   virtual absl::Status Remove(const std::string& path) = 0;
