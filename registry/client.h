@@ -2,37 +2,335 @@
 // kind of pure machine as Node. Driven by the simulator's workload and by the
 // TCP client library, through ClientLink (client_link.h), which turns its
 // effects into frames on a Transport.
+//
+// What it promises, call by call:
+//   - Exactly one CallDone for each StartCall, at its deadline at the latest
+//     (the first Tick at or after it).
+//   - A command is applied at most once, however often it was sent: it gets one
+//     (session, sequence) and keeps it through every retry.
+//   - Three failures that are three different answers:
+//       unavailable       definitely not done
+//       outcome_unknown   may or may not have been done (commands only)
+//       session_expired   definitely not done, and never will be
+//   - A read is retried until it is answered or its deadline; then it is
+//     `unavailable`, never "not found" and never empty.
 #ifndef REGISTRY_CLIENT_H_
 #define REGISTRY_CLIENT_H_
 
-// To be completed by its author with this public API:
-//
-//   using CallId = raft::StrongNumber<struct CallIdTag>;
-//   struct ClientOptions {
-//     std::vector<std::string> endpoints;   // client addresses of members
-//     std::string nonce;                    // unique per client life
-//     raft::Duration session_ttl;           // 0: permanent
-//     bool open_session = true;             // false: reads and status only
-//     raft::Duration deadline = raft::Millis(5000);  // default per call
-//     raft::Duration backoff_min, backoff_max; uint64_t seed;
-//     uint32_t in_flight_max ...
-//   };
-//   using CallBody = std::variant<Operation, ReadOperation, StatusRequest>;
-//   // Events: raft::Tick, LinkOpened{link}, LinkClosed{link},
-//   //   ResponseReceived{link, ClientResponse}, StartCall{CallId, CallBody,
-//   //   optional deadline}, EndSession (CloseClient).
-//   // Effects: OpenLink{link, address}, SendRequest{link, ClientRequest},
-//   //   CloseLink{link}, CallDone{CallId, ClientResponse::body variant},
-//   //   SessionLost{}, SessionOpened{id}.
-//   class Client {
-//    public:
-//     Client(ClientOptions, raft::Time now);
-//     void Step(const ClientEvent&, ClientEffects*);
-//     raft::Time NextDeadline() const;
-//     SessionId session() const;  // 0 until opened
-//     // Until when this client may believe that its session is alive (TTL
-//     // counted from sending the last answered keep-alive).
-//     raft::Time session_valid_until() const;
-//   };
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
+#include "raft/raft_io.h"
+#include "raft/types.h"
+#include "registry/client_route.h"
+#include "registry/command.h"
+#include "registry/protocol.h"
+
+namespace registry {
+
+// Names a call; chosen by the caller, unique among its unfinished calls. Calls
+// that wait are sent in the order of their ids.
+using CallId = raft::StrongNumber<struct CallIdTag>;
+
+struct ClientOptions {
+  // Client addresses of members, "host:port"; at least one. Which is asked
+  // first depends on `seed`; a member's hint may name others.
+  std::vector<std::string> endpoints;
+  // Unique per client life (from the host's entropy), kNonceBytesMin to
+  // kNonceBytesMax - 8 bytes: a session opened again appends a counter. Needed
+  // only with `open_session`.
+  std::string nonce;
+  raft::Duration session_ttl = raft::Millis(10'000);  // 0: permanent
+  bool open_session = true;  // false: reads and status only
+  // After a lost session, open another one (SessionLost is told either way).
+  // Registrations of the lost one are gone.
+  bool reopen = false;
+  // Serve reads from a member of its own choice (by `seed`) over a second link,
+  // which takes work off the leader. Reads are linearizable either way.
+  bool read_any = false;
+  raft::Duration deadline = raft::Millis(5000);  // of a call that names none
+  // A link with a request outstanding that answers nothing for so long is given
+  // up. At most a third of the TTL is used, so that a dead link does not cost
+  // the session.
+  raft::Duration attempt_timeout = raft::Millis(1000);
+  // Dialling takes longer than this: given up.
+  raft::Duration dial_timeout = raft::Millis(1000);
+  // Between failed attempts: doubles from min to max, jittered down to half.
+  raft::Duration backoff_min = raft::Millis(10);
+  raft::Duration backoff_max = raft::Millis(1000);
+  uint64_t seed = 0;  // disperses clients: first endpoint and jitter
+  // Requests outstanding at once; below kReplyWindow. Further calls wait.
+  uint32_t in_flight_max = 64;
+  // Calls that wait; one more is answered `unavailable` at once.
+  uint32_t waiting_max = 4096;
+
+  bool operator==(const ClientOptions&) const = default;
+};
+
+// OpenSession and ExpireSessions are refused (`invalid`): the client opens its
+// own session. EndSession{0} ends it.
+using CallBody = std::variant<Operation, ReadOperation, StatusRequest>;
+
+// Operation -> CommandReply, ReadOperation -> ReadReply, StatusRequest ->
+// StatusReply; any of them may be a Failure instead (never `not_leader`).
+// KeepAliveReply does not occur.
+using CallResult = decltype(ClientResponse::body);
+// kOk, the error of the reply, or the error of the failure.
+Error ErrorOf(const CallResult& result);
+
+// ---------------------------------------------------------------- events
+
+struct LinkOpened {
+  static constexpr std::string_view kName = "LinkOpened";
+  LinkId link;
+  bool operator==(const LinkOpened&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("link", link);
+  }
+};
+// Closed by the other side, by a failure, or never opened.
+struct LinkClosed {
+  static constexpr std::string_view kName = "LinkClosed";
+  LinkId link;
+  bool operator==(const LinkClosed&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("link", link);
+  }
+};
+struct ResponseReceived {
+  static constexpr std::string_view kName = "ResponseReceived";
+  LinkId link;
+  ClientResponse response;
+  bool operator==(const ResponseReceived&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("link", link), f("response", response);
+  }
+};
+// `deadline`: absolute; without one, ClientOptions::deadline from now.
+struct StartCall {
+  static constexpr std::string_view kName = "StartCall";
+  CallId call;
+  CallBody body;
+  std::optional<raft::Time> deadline;
+  bool operator==(const StartCall&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("call", call), f("body", body), f("deadline", deadline);
+  }
+};
+// Stops at once: every unfinished call is answered (as at its deadline), links
+// close, later calls are `unavailable`. The session is left as it is: a leased
+// one runs out, a permanent one stays. To end it, first call EndSession{}.
+struct CloseClient {
+  static constexpr std::string_view kName = "CloseClient";
+  bool operator==(const CloseClient&) const = default;
+  template <typename F>
+  void Fields(F&&) const {}
+};
+using ClientEvent = std::variant<raft::Tick, LinkOpened, LinkClosed,
+                                 ResponseReceived, StartCall, CloseClient>;
+
+// --------------------------------------------------------------- effects
+// (OpenLink and CloseLink are in client_route.h.)
+
+// Only ever on an open link. May be lost with its link.
+struct SendRequest {
+  static constexpr std::string_view kName = "SendRequest";
+  LinkId link;
+  ClientRequest request;
+  bool operator==(const SendRequest&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("link", link), f("request", request);
+  }
+};
+struct CallDone {
+  static constexpr std::string_view kName = "CallDone";
+  CallId call;
+  CallResult result;
+  bool operator==(const CallDone&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("call", call), f("result", result);
+  }
+};
+struct SessionOpened {
+  static constexpr std::string_view kName = "SessionOpened";
+  SessionId session;
+  bool operator==(const SessionOpened&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("session", session);
+  }
+};
+// The cluster said that the session is no more; whatever it had registered is
+// gone. Not told after an EndSession of this client's own.
+struct SessionLost {
+  static constexpr std::string_view kName = "SessionLost";
+  SessionId session;
+  bool operator==(const SessionLost&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("session", session);
+  }
+};
+using ClientEffect = std::variant<OpenLink, CloseLink, SendRequest, CallDone,
+                                  SessionOpened, SessionLost>;
+using ClientEffects = std::vector<ClientEffect>;
+
+// --------------------------------------------------------------- machine
+
+// Pure: no clock, entropy, thread or socket. Copyable, deeply. Time is what the
+// last Tick said.
+class Client {
+ public:
+  // Nothing is dialled before the first event. CHECKs that the options make
+  // sense (at least one endpoint, a nonce if a session is opened, ...).
+  Client(ClientOptions options, raft::Time now);
+
+  // Applies one event and appends what must happen next, in order. The only
+  // mutator.
+  void Step(const ClientEvent& event, ClientEffects* effects);
+
+  // When the host must Step(Tick) next at the latest.
+  raft::Time NextDeadline() const;
+
+  // 0 before it is opened and after it is lost or ended.
+  SessionId session() const { return session_.id; }
+  // Until when this client may believe that its session is alive: the TTL
+  // counted from *sending* the last keep-alive that was answered, so that the
+  // client stops believing before the cluster does. Never() for a permanent
+  // session, Time() without one.
+  raft::Time session_valid_until() const;
+  // Every sequence below has been answered to the caller.
+  Sequence low_water() const;
+  size_t unfinished_calls() const { return calls_.size(); }
+  const ClientOptions& options() const { return options_; }
+
+ private:
+  // Which link a request takes.
+  enum class Lane : uint8_t { kCommand = 0, kRead = 1 };
+
+  struct Call {
+    CallBody body;
+    raft::Time deadline;
+    Lane lane = Lane::kCommand;
+    // Commands, once first sent: what names this command for ever.
+    SessionId session;
+    Sequence sequence;
+    uint64_t request = 0;  // the outstanding attempt; 0: waits to be sent
+    // An earlier attempt may have entered a log: it was cut off without an
+    // answer, or was answered `outcome_unknown`.
+    bool maybe_done = false;
+  };
+
+  // Who asked: a call, or the machine itself for its session.
+  struct OpenAttempt {};
+  struct KeepAliveAttempt {};
+  struct Outstanding {
+    std::variant<CallId, OpenAttempt, KeepAliveAttempt> asker;
+    raft::Time sent;
+    SessionId session;  // KeepAliveAttempt
+  };
+
+  // One link at a time, and what is outstanding on it. Request ids rise, so the
+  // first outstanding one is the oldest.
+  struct LaneState {
+    ClientRoute route;
+    absl::btree_map<uint64_t, Outstanding> outstanding;
+    absl::btree_set<CallId> waiting;
+    raft::Time last_answer;
+  };
+
+  enum class SessionPhase : uint8_t {
+    kNone,     // none wanted, or ended, or lost without `reopen`
+    kWanted,   // an OpenSession is to be sent
+    kOpening,  // ... is outstanding
+    kOpen,
+  };
+  struct SessionState {
+    SessionPhase phase = SessionPhase::kNone;
+    SessionId id;
+    uint64_t generation = 0;  // sessions opened before this one
+    bool lost = false;        // kNone because the cluster said so
+    // Sending of the first OpenSession of this nonce: the lease runs no
+    // earlier.
+    std::optional<raft::Time> first_open_sent;
+    raft::Time lease_start;  // sending of the last answered sign of life
+    raft::Time keep_alive_due;
+    bool keep_alive_outstanding = false;
+    Sequence next_sequence{1};
+    absl::btree_set<Sequence> unanswered;
+  };
+
+  // client.cc: events and calls.
+  void OnEvent(const raft::Tick& event, ClientEffects* effects);
+  void OnEvent(const LinkOpened& event, ClientEffects* effects);
+  void OnEvent(const LinkClosed& event, ClientEffects* effects);
+  void OnEvent(const ResponseReceived& event, ClientEffects* effects);
+  void OnEvent(const StartCall& event, ClientEffects* effects);
+  void OnEvent(const CloseClient& event, ClientEffects* effects);
+  std::optional<Failure> RefusalOf(const StartCall& event) const;
+  void OnCallResponse(LaneState* lane, CallId id,
+                      const ClientResponse& response, ClientEffects* effects);
+  void OnCallFailure(LaneState* lane, CallId id, const Failure& failure,
+                     ClientEffects* effects);
+  void OnRetryableFailure(LaneState* lane, const Failure& failure,
+                          ClientEffects* effects);
+  void ExpireCalls(ClientEffects* effects);
+  void ExpireLinks(ClientEffects* effects);
+  void DropLink(LaneState* lane, ClientEffects* effects);
+  void AttemptsCutOff(LaneState* lane, ClientEffects* effects);
+  void Finish(CallId id, CallResult result, ClientEffects* effects);
+  void GiveUp(CallId id, std::string_view why, ClientEffects* effects);
+  void Pump(ClientEffects* effects);
+  void PumpLane(LaneState* lane, ClientEffects* effects);
+  bool Sendable(const Call& call) const;
+  void Send(LaneState* lane, CallId id, ClientEffects* effects);
+  void Emit(LaneState* lane, Outstanding outstanding,
+            decltype(ClientRequest::body) body, ClientEffects* effects);
+  bool Wanted(const LaneState& lane) const;
+  raft::Time SilenceLimit(const LaneState& lane) const;
+
+  // client_session.cc: the session's life.
+  void PumpSession(ClientEffects* effects);
+  std::string Nonce() const;
+  void OnOpenResponse(LaneState* lane, const ClientResponse& response,
+                      ClientEffects* effects);
+  void OnKeepAliveResponse(LaneState* lane, const Outstanding& attempt,
+                           const ClientResponse& response,
+                           ClientEffects* effects);
+  void OnSessionExpired(SessionId session, ClientEffects* effects);
+  void OnSessionEnded();
+  void OnSessionAttemptCutOff(const Outstanding& attempt);
+  raft::Duration KeepAliveInterval() const;
+  bool IsEndOfOwnSession(const Call& call) const;
+
+  LaneState* LaneOf(LinkId link);
+
+  ClientOptions options_;
+  raft::Time now_;
+  bool closed_ = false;
+  uint64_t last_request_ = 0;
+  LinkId last_link_;
+  std::vector<LaneState> lanes_;  // by Lane; one unless `read_any`
+  absl::btree_map<CallId, Call> calls_;
+  absl::btree_set<std::pair<raft::Time, CallId>> deadlines_;
+  size_t waiting_ = 0;  // calls in some lane's `waiting`
+  SessionState session_;
+};
+
+}  // namespace registry
 
 #endif  // REGISTRY_CLIENT_H_
