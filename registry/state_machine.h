@@ -1,53 +1,132 @@
 // StateMachine: the replicated state of all registries and sessions. Apply
 // looks at its arguments and nothing else (architecture decision 6): no clock,
 // no liveness question, no node identity. Copyable, deeply.
+//
+// What every command and read means, and what it answers, is API.md.
 #ifndef REGISTRY_STATE_MACHINE_H_
 #define REGISTRY_STATE_MACHINE_H_
 
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/btree_map.h"
 #include "registry/command.h"
+#include "registry/registry.h"
+#include "registry/session.h"
+#include "registry/state_digest.h"
 
 namespace registry {
 
-// An order-independent 128-bit sum of entry hashes over the whole state,
-// maintained incrementally: equal states have equal digests, whatever way they
-// were built.
-struct StateDigest {
-  uint64_t high = 0;
-  uint64_t low = 0;
-  bool operator==(const StateDigest&) const = default;
+// A session that an entry opened or ended.
+struct SessionChange {
+  static constexpr std::string_view kName = "SessionChange";
+  SessionId session;
+  raft::Duration ttl;   // 0: a permanent session
+  bool opened = false;  // false: ended or expired
+  bool operator==(const SessionChange&) const = default;
   template <typename F>
   void Fields(F&& f) const {
-    f("high", high), f("low", low);
+    f("session", session), f("ttl", ttl), f("opened", opened);
   }
 };
 
-// To be completed by its author with exactly this public API (Node and the
-// simulator are written against it):
-//
-//   class StateMachine {
-//    public:
-//     // Applies the command entry at `index` (entries come in order, no-ops
-//     // included through ApplyNoop). An undecodable payload answers kInvalid
-//     // and changes nothing, on every replica alike (no poison entries).
-//     CommandReply Apply(raft::Index index, std::string_view payload);
-//     CommandReply Apply(raft::Index index, const Command& command);
-//     void ApplyNoop(raft::Index index);
-//     ReadReply Read(const ReadOperation& operation) const;
-//     raft::Index applied() const;
-//     StateDigest digest() const;
-//     bool HasSession(SessionId session) const;
-//     // Leased sessions (ttl > 0), in id order, for the leader's expiry:
-//     // calls f(SessionId, raft::Duration ttl).
-//     template <typename F> void ForEachLeasedSession(F&& f) const;
-//     uint64_t session_count() const; uint64_t registration_count() const;
-//     // Sessions opened and ended by the entries since the last call, so that
-//     // the node need not scan: bounded by what was applied in between.
-//     ...as Node needs: std::vector<SessionChange> TakeSessionChanges();
-//   };
-struct SessionChange {
-  SessionId session;
-  raft::Duration ttl;   // of an opened leased or permanent session
-  bool opened = false;  // false: ended or expired
+class StateMachine {
+ public:
+  // Applies the command entry at `index`, which must follow applied() (a
+  // gap or a second time is our bug, not the client's: CHECK). An undecodable
+  // payload answers kInvalid and changes nothing, on every replica alike: no
+  // entry can poison the log.
+  CommandReply Apply(raft::Index index, std::string_view payload);
+  CommandReply Apply(raft::Index index, const Command& command);
+  // An entry without a command: the no-op of a new leader.
+  void ApplyNoop(raft::Index index);
+
+  // Answers from the state at applied(); whether that is recent enough is the
+  // caller's question (ReadIndex).
+  ReadReply Read(const ReadOperation& operation) const;
+
+  raft::Index applied() const { return applied_; }
+  StateDigest digest() const { return digest_; }
+  // The digest from nothing, O(state): equal to digest() or we are wrong.
+  StateDigest RecomputeDigest() const;
+
+  bool HasSession(SessionId session) const {
+    return sessions_.contains(session);
+  }
+  // Calls f(SessionId, raft::Duration ttl) for each leased session (ttl > 0)
+  // in id order. O(sessions): for a new leader, not for every tick.
+  template <typename F>
+  void ForEachLeasedSession(F&& f) const {
+    for (const auto& [id, session] : sessions_) {
+      if (session.ttl() > raft::Duration(0)) f(id, session.ttl());
+    }
+  }
+  // Sessions opened and ended by the entries since the last call, in order, so
+  // that the node need not scan. Not part of the state or its digest.
+  std::vector<SessionChange> TakeSessionChanges();
+
+  uint64_t session_count() const { return sessions_.size(); }
+  uint64_t registration_count() const { return registrations_; }
+
+ private:
+  // Where a command stands: the entry, and on whose behalf.
+  struct Context {
+    raft::Index index;
+    SessionId session;
+  };
+
+  void Advance(raft::Index index);
+  CommandReply ApplyDecoded(raft::Index index, Command command);
+  CommandReply ApplyOnce(raft::Index index, Command command);
+
+  CommandReply Decide(const Context& at, OpenSession&& operation);
+  CommandReply Decide(const Context& at, EndSession&& operation);
+  CommandReply Decide(const Context& at, ExpireSessions&& operation);
+  CommandReply Decide(const Context& at, CreateRegistry&& operation);
+  CommandReply Decide(const Context& at, Register&& operation);
+  CommandReply Decide(const Context& at, Unregister&& operation);
+  CommandReply Decide(const Context& at, UpdateValue&& operation);
+  CommandReply Decide(const Context& at, EndProcess&& operation);
+  CommandReply RegisterUnique(const Context& at, Registry* registry,
+                              Register&& operation);
+  CommandReply RegisterDuplicate(const Context& at, Registry* registry,
+                                 Register&& operation);
+
+  ReadReply Answer(const Lookup& operation) const;
+  ReadReply Answer(const Count& operation) const;
+  ReadReply Answer(const Keys& operation) const;
+  ReadReply Answer(const ListRegistries& operation) const;
+
+  Registry* FindRegistry(std::string_view name);
+  const Registry* FindRegistry(std::string_view name) const;
+
+  // The only mutators of registrations: each keeps the registry, the owner's
+  // reverse index, the count and the digest in step.
+  void AddRegistration(Registry* registry, std::string_view key,
+                       const Registration& registration);
+  void RemoveRegistration(Registry* registry, const std::string& key,
+                          const Registration& registration);
+  void ChangeValue(Registry* registry, std::string_view key,
+                   const Registration& before, Value value, Revision modified);
+  uint64_t RemoveProcess(SessionId session, uint64_t process);
+  // Ends an open session with all it holds; returns how many registrations.
+  uint64_t RemoveSession(SessionId session);
+
+  void KeepReply(SessionId id, Session* session, Sequence sequence,
+                 const CommandReply& reply);
+  void RaiseLowWater(SessionId id, Session* session, Sequence mark);
+
+  raft::Index applied_;
+  absl::btree_map<SessionId, Session> sessions_;
+  absl::btree_map<std::string, SessionId, std::less<>> session_of_nonce_;
+  absl::btree_map<Revision, Registry> registries_;  // by creation
+  absl::btree_map<std::string, Revision, std::less<>> registry_of_name_;
+  uint64_t registrations_ = 0;
+  StateDigest digest_;
+  std::vector<SessionChange> session_changes_;
 };
 
 }  // namespace registry
