@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "raft/bytes.h"
+#include "raft/limits.h"
 #include "raft/types.h"
 
 namespace raft {
@@ -32,6 +33,11 @@ struct Entry {
     f("index", index), f("term", term), f("kind", kind), f("payload", payload);
   }
 };
+
+// What an entry counts for in every bound on bytes.
+inline size_t EntryBytes(const Entry& entry) {
+  return entry.payload.size() + kEntryOverheadBytes;
+}
 
 // RequestVote, and PreVote (thesis 9.6) when `pre_vote`: then `term` is the
 // term that the sender would start, which it has not adopted.

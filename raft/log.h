@@ -1,0 +1,79 @@
+// Log: this node's entries in memory, and which of them are durable.
+#ifndef RAFT_LOG_H_
+#define RAFT_LOG_H_
+
+#include <deque>
+#include <vector>
+
+#include "raft/message.h"
+#include "raft/raft_io.h"
+#include "raft/types.h"
+
+namespace raft {
+
+// Entries are contiguous from index 1. Three marks: stable <= handed <= last.
+// Up to `stable` the entries are known durable, up to `handed` they left in
+// some Persist, the rest leaves in the next one.
+class Log {
+ public:
+  Log() = default;
+  // `restored` is contiguous from index 1 and durable.
+  explicit Log(std::vector<Entry> restored);
+
+  Index last_index() const { return Index(entries_.size()); }
+  Term last_term() const { return TermAt(last_index()); }
+  Index stable() const { return stable_; }
+  // Requires 1 <= index <= last_index().
+  const Entry& at(Index index) const;
+  // Term 0 at index 0. Requires index <= last_index().
+  Term TermAt(Index index) const;
+  // Whether the log holds this place; index 0 with term 0 always matches.
+  bool Holds(Index index, Term term) const;
+  // Whether a log that ends at (index, term) is at least as complete as this
+  // one: the later last term wins, then the longer log (thesis 3.6.1).
+  bool AtLeastAsCompleteAs(Index index, Term term) const;
+  // The newest place at or before `bound` whose term is at most `term`; index
+  // 0 if there is none. O(log n): terms never fall.
+  Index LastAtMost(Index bound, Term term) const;
+
+  // The entries [first, first + count). Requires that they exist.
+  std::vector<Entry> Copy(Index first, size_t count) const;
+
+  // Requires entry.index == last_index() + 1 and a term that does not fall.
+  void Append(Entry entry);
+  // Removes every entry from `from` on. Requires 1 <= from <= last_index().
+  void TruncateFrom(Index from);
+
+  // Whether the log changed since the last HandOut.
+  bool dirty() const;
+  // Moves what changed into `persist`, which will be known as `token`.
+  void HandOut(PersistToken token, Persist* persist);
+  // Every Persist up to `token` is durable.
+  void PersistDone(PersistToken token);
+  // The token after which the entry that is at `index` now is durable: 0 if it
+  // is already, `next` if it has not been handed out.
+  PersistToken DurableWith(Index index, PersistToken next) const;
+
+ private:
+  // A Persist under way. Its completion makes durable no more than what it
+  // wrote and was not overwritten since:
+  //   t1 = Persist{entries 3..5 of term 2}          stable_after 5
+  //   a new leader truncates from 4                 t1.stable_after becomes 3
+  //   t2 = Persist{truncate 4, entry 4 of term 3}   stable_after 4
+  //   t1 done: stable is 3. "Durable up to 5" here would acknowledge the new
+  //   entry 4, which a crash can still lose (A-B-A; conformance 4.9, M20).
+  struct Outstanding {
+    PersistToken token;
+    Index stable_after;
+  };
+
+  std::deque<Entry> entries_;  // a deque: no pause to move them when it grows
+  Index stable_;
+  Index handed_;
+  Index truncate_from_;  // in the next Persist; 0: nothing
+  std::vector<Outstanding> outstanding_;
+};
+
+}  // namespace raft
+
+#endif  // RAFT_LOG_H_

@@ -1,0 +1,95 @@
+// Progress: how far a leader has brought one follower's log, and how much it
+// may send ahead of the answers.
+#ifndef RAFT_PROGRESS_H_
+#define RAFT_PROGRESS_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "raft/limits.h"
+#include "raft/types.h"
+
+namespace raft {
+
+// The appends sent and not yet acknowledged, bounded in number and bytes.
+// Acknowledgements are cumulative.
+class InflightWindow {
+ public:
+  bool empty() const { return count_ == 0; }
+  // At most one append can be larger than what is left of the byte bound.
+  bool full() const {
+    return count_ == kInflightAppendsMax || bytes_ >= kInflightBytesMax;
+  }
+  // Requires !full() and `last` above every one added since Clear.
+  void Add(Index last, size_t bytes);
+  void FreeThrough(Index match);
+  void Clear();
+
+ private:
+  struct Append {
+    Index last;
+    size_t bytes = 0;
+  };
+  std::array<Append, kInflightAppendsMax> ring_;
+  size_t first_ = 0;
+  size_t count_ = 0;
+  size_t bytes_ = 0;
+};
+
+// Two states. Probe: where the logs agree is a guess; one append at a time,
+// until an answer or the next heartbeat's reply. Replicate: they agree at
+// `match`; appends stream, `next` moves when they are sent.
+class Progress {
+ public:
+  enum class State : uint8_t { kProbe = 0, kReplicate = 1 };
+
+  Progress() = default;
+  // A new leader guesses that the follower has everything before `next`.
+  explicit Progress(Index next) : next_(next) {}
+
+  State state() const { return state_; }
+  // Known to be durable there and equal to the leader's log.
+  Index match() const { return match_; }
+  // The first entry of the next append. Always above match().
+  Index next() const { return next_; }
+  // Something was sent that is not acknowledged.
+  bool waiting() const { return next_ - match_ > 1; }
+  bool window_full() const { return window_.full(); }
+
+  // An append with entries may be sent.
+  bool may_carry() const {
+    return state_ == State::kProbe ? !asked_ && !verify_ : !window_.full();
+  }
+  // An append must be sent, empty if it cannot carry anything: it asks where
+  // the follower stands.
+  bool must_ask() const { return state_ == State::kProbe ? !asked_ : verify_; }
+  // An append of [next(), last] was sent; last = next() - 1 if it was empty.
+  void Sent(Index last, size_t bytes);
+
+  // The follower acknowledged up to `match`. True if that is news.
+  bool Accepted(Index match);
+  // It refused an append after `prev`; by the hint the logs may agree up to
+  // `guess`. Late, doubled and reordered refusals change nothing (conformance
+  // 4.6). True if the next append is to start elsewhere.
+  bool Refused(Index prev, Index guess);
+  // It answers heartbeats: whatever is still unacknowledged may be lost.
+  void HeartbeatReplied();
+  // The connection closed, the window's content is lost perhaps. Nothing more
+  // is sent until the follower answers a heartbeat.
+  void ConnectionClosed();
+
+ private:
+  void BecomeProbe();
+
+  State state_ = State::kProbe;
+  Index match_;
+  Index next_ = Index(1);
+  bool asked_ = false;   // Probe: an append is out
+  bool verify_ = false;  // ask with an empty append (again)
+  InflightWindow window_;
+};
+
+}  // namespace raft
+
+#endif  // RAFT_PROGRESS_H_
