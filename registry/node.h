@@ -1,24 +1,151 @@
 // Node: raft + sessions + registry + reads behind one pure door.
+//
+// A function of (state, event): no clock, thread, socket, file, entropy or
+// global below it. Copyable, deeply (payload buffers are shared and
+// immutable), so that a test can clone a cluster and let both copies run.
+//
+// Life of a command: ClientReceived -> validated -> collected -> one
+// raft::Propose a turn (at Flush) -> committed -> applied -> Reply. Life of a
+// read: ClientReceived -> collected -> one raft::ReadIndex a turn -> ReadReady
+// -> applied up to its index -> Reply. Keep-alives are reads of one session.
 #ifndef REGISTRY_NODE_H_
 #define REGISTRY_NODE_H_
 
-// To be completed by its author with this public API:
-//
-//   struct NodeConfig {
-//     raft::Config raft;                  // self, voters, timers, seed, boot
-//     raft::ClusterId cluster;
-//     std::vector<MemberStatus> members;  // addresses, for hints and status
-//     raft::Duration session_ttl_max ...
-//   };
-//   class Node {   // copyable, deeply
-//    public:
-//     Node(const NodeConfig& config, raft::Restored restored, raft::Time now);
-//     void Step(const Event& event, Effects* effects);  // the only mutator
-//     raft::Time NextDeadline() const;
-//     // Observers for status, checkers and tests.
-//     const raft::Raft& raft() const;
-//     const StateMachine& state() const;
-//     StatusReply Status() const;
-//   };
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "raft/raft.h"
+#include "raft/raft_io.h"
+#include "registry/leases.h"
+#include "registry/node_io.h"
+#include "registry/protocol.h"
+#include "registry/state_machine.h"
+
+namespace registry {
+
+struct NodeConfig {
+  raft::Config raft;  // self, voters, timers, seed, boot
+  raft::ClusterId cluster;
+  std::vector<MemberStatus> members;  // addresses, for hints and status
+};
+
+// Requests that may wait for a read index at once; above it, `unavailable`.
+inline constexpr size_t kWaitingReadsMax = 1 << 16;
+
+class Node {
+ public:
+  // `restored` is what storage gave back; nothing of it is applied until it is
+  // known to be committed. Requires config.raft.self to be a voter.
+  Node(const NodeConfig& config, raft::Restored restored, raft::Time now);
+
+  // Applies one event and appends what must happen next to *effects. The only
+  // mutator. One turn of the host is: Tick, what arrived, Flush. Proposals and
+  // read indexes leave at Flush, so a turn of any size costs one of each.
+  void Step(const Event& event, Effects* effects);
+
+  // When the host must begin a turn at the latest.
+  raft::Time NextDeadline() const;
+
+  // Observers, for status, checkers and tests.
+  const raft::Raft& raft() const { return raft_; }
+  const StateMachine& state() const { return state_; }
+  const Leases& leases() const { return leases_; }
+  StatusReply Status() const;
+
+ private:
+  // One entry of this leader's own term that is not applied yet. A connection
+  // of 0 is the node itself (an expiry).
+  struct PendingEntry {
+    ConnectionId connection;
+    uint64_t request = 0;
+  };
+  struct KeepAliveWait {
+    SessionId session;
+  };
+  struct WaitingRead {
+    ConnectionId connection;
+    uint64_t request = 0;
+    std::variant<ReadOperation, KeepAliveWait> what;
+  };
+  struct Counters {
+    uint64_t commands = 0;          // received from clients
+    uint64_t commands_refused = 0;  // invalid, not leader or overloaded
+    uint64_t proposals = 0;         // raft::Propose inputs: batches
+    uint64_t proposed = 0;          // entries in them
+    uint64_t outcome_unknown = 0;   // replies
+    uint64_t applied = 0;           // entries, no-ops included
+    uint64_t reads = 0;             // received from clients
+    uint64_t reads_failed = 0;
+    uint64_t keep_alives = 0;       // received from clients
+    uint64_t read_rounds = 0;       // raft::ReadIndex inputs: batches
+    uint64_t sessions_expired = 0;  // proposed to expire
+    uint64_t leaderships = 0;
+  };
+
+  // node.cc: routing.
+  void StepRaft(const raft::Input& input, Effects* effects);
+  void Handle(raft::Output& output, Effects* effects);
+  void OnRoleChanged(const raft::RoleChanged& change, Effects* effects);
+  void OnClient(const ClientReceived& event, Effects* effects);
+  void OnFlush(Effects* effects);
+  bool is_leader() const;
+  void Answer(ConnectionId connection, uint64_t request,
+              decltype(ClientResponse::body) body, Effects* effects);
+  Failure NotLeader() const;
+  std::string LeaderAddress() const;
+
+  // node_commands.cc: commands, from request to reply.
+  void OnCommand(const ClientReceived& event, const CommandRequest& request,
+                 Effects* effects);
+  void ProposeBatch(Effects* effects);
+  void OnProposed(const raft::Proposed& proposed);
+  void OnProposalRefused(const raft::ProposalRefused& refused,
+                         Effects* effects);
+  void OnCommitted(raft::Index through, Effects* effects);
+  void ApplyEntry(const raft::Entry& entry, Effects* effects);
+  void AbandonPending(Effects* effects);
+  void ProposeExpiries(Effects* effects);
+
+  // node_reads.cc: reads and keep-alives.
+  void OnRead(WaitingRead read, Effects* effects);
+  void RequestReadIndex(Effects* effects);
+  void OnReadReady(const raft::ReadReady& ready, Effects* effects);
+  void OnReadFailed(const raft::ReadFailed& failed, Effects* effects);
+  void AnswerAppliedReads(Effects* effects);
+  void AnswerRead(const WaitingRead& read, Effects* effects);
+  void FailRead(const WaitingRead& read, Effects* effects);
+
+  NodeConfig config_;
+  raft::Raft raft_;
+  StateMachine state_;
+  Leases leases_;
+  raft::Time now_;
+  raft::Role role_ = raft::Role::kFollower;
+  raft::NodeId leader_;
+
+  // Commands of this turn, in order of arrival; proposed at Flush.
+  std::vector<PendingEntry> batch_;
+  std::vector<raft::Bytes> batch_payloads_;
+  // pending_[i] is the entry at pending_first_ + i. Only while leading, and
+  // only entries of the term led.
+  std::deque<PendingEntry> pending_;
+  raft::Index pending_first_;
+
+  std::vector<WaitingRead> turn_reads_;  // of this turn; asked for at Flush
+  raft::ReadId last_read_id_;
+  size_t waiting_reads_ = 0;  // everywhere below and in turn_reads_
+  std::map<raft::ReadId, std::vector<WaitingRead>> asked_reads_;
+  std::multimap<raft::Index, std::vector<WaitingRead>> ready_reads_;
+
+  Counters counters_;
+  raft::Outputs outputs_;  // scratch of StepRaft, empty between steps
+};
+
+}  // namespace registry
 
 #endif  // REGISTRY_NODE_H_

@@ -1,38 +1,171 @@
 // Replica: bytes <-> events and effects. Boot, framing, hello, peer identity,
 // dialling and back-off, output bounds, persist jobs, trace. One object file,
-// linked into the simulator and into registryd alike.
+// linked into the simulator and into registryd alike: what is tested is what
+// ships.
+//
+// Connections between members are one-way: each node dials every peer and
+// sends its messages over its own dialled connection; on an accepted peer
+// connection it only receives. Both sides say hello first; the dialler sends
+// nothing else until the acceptor's hello has proved it to be the peer meant.
+//
+// A connection that carries a wrong hello, garbage, or a frame that is damaged,
+// oversized or out of place is closed, the reason is counted
+// ("frames_refused.<reason>" in the status), and nothing else is harmed.
 #ifndef REGISTRY_REPLICA_H_
 #define REGISTRY_REPLICA_H_
 
-// To be completed by its author with this public API:
-//
-//   struct ReplicaOptions {
-//     std::string data_dir;
-//     std::vector<MemberStatus> members;   // ids and addresses of all voters
-//     raft::Duration heartbeat, election;
-//     uint64_t seed, boot;   // boot: random per life in production (from the
-//                            // host), drawn by the simulator
-//     raft::storage::StorageOptions storage;
-//     bounds on output bytes per peer and per client ...
-//   };
-//   class Replica : public TransportHandler {
-//    public:
-//     // Opens storage (blocking), recovers, creates the node. Identity comes
-//     // from the data directory. Ports outlive the replica.
-//     static absl::StatusOr<std::unique_ptr<Replica>> Boot(
-//         const ReplicaOptions& options, const Ports& ports, raft::Time now);
-//     // One loop turn of the host: OnTime first, then everything that arrived
-//     // (OnAccepted/OnOpened/OnBytes/OnClosed/OnDiskDone), then OnTurnEnd.
-//     void OnTime(raft::Time now);
-//     void OnDiskDone(uint64_t job, absl::Status status);
-//     void OnTurnEnd();
-//     raft::Time NextDeadline() const;
-//     bool halted() const;                 // a disk failed: stop the process
-//     const std::string& halt_reason() const;
-//     const Node& node() const;
-//     // For checkers: called after each Node::Step with the event and effects.
-//     using Observer = std::function<void(const Event&, const Effects&)>;
-//     void SetObserver(Observer observer);
-//   };
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "raft/frame.h"
+#include "raft/storage/storage.h"
+#include "registry/node.h"
+#include "registry/node_io.h"
+#include "registry/ports.h"
+
+namespace registry {
+
+struct ReplicaOptions {
+  std::string data_dir;
+  std::vector<MemberStatus> members;  // ids and addresses of all voters
+  raft::ClusterId cluster;            // expected; 0: whatever data_dir holds
+  raft::Duration heartbeat = raft::Millis(50);
+  raft::Duration election = raft::Millis(300);
+  uint64_t seed = 0;  // election and dialling jitter
+  // Differs in every life of this node: random in production (from the host),
+  // drawn by the simulator.
+  uint64_t boot = 0;
+  raft::storage::StorageOptions storage;
+
+  // A message to a peer whose connection has this much queued is dropped (Raft
+  // tolerates loss); a client that does not read its replies is closed.
+  size_t peer_queue_bytes_max = 16 << 20;
+  size_t client_queue_bytes_max = 16 << 20;
+
+  // Dialling: the first retry at once, then doubling with hash jitter.
+  raft::Duration dial_backoff_min = raft::Millis(20);
+  raft::Duration dial_backoff_max = raft::Millis(1000);
+  // From the dial, or the accept, to the other side's hello.
+  raft::Duration handshake = raft::Millis(2000);
+};
+
+class Replica : public TransportHandler {
+ public:
+  // Opens storage (blocking), recovers, creates the node. The node's identity
+  // comes from the data directory. The ports must outlive the replica. Errors:
+  // those of storage::Open; FailedPrecondition when the directory's cluster,
+  // node or voters are not those of `options`.
+  static absl::StatusOr<std::unique_ptr<Replica>> Boot(
+      const ReplicaOptions& options, const Ports& ports, raft::Time now);
+  ~Replica() override;
+
+  // One loop turn of the host: OnTime first, then everything that arrived
+  // (OnAccepted/OnOpened/OnBytes/OnClosed/OnDiskDone), then OnTurnEnd. A host
+  // that begins a turn with anything but OnTime lets old time answer new bytes.
+  void OnTime(raft::Time now);
+  void OnAccepted(ConnectionId connection, Listener listener) override;
+  void OnOpened(ConnectionId connection) override;
+  void OnBytes(ConnectionId connection, std::string_view bytes) override;
+  void OnClosed(ConnectionId connection) override;
+  void OnDiskDone(uint64_t job, absl::Status status);
+  void OnTurnEnd();
+  // When the next turn must begin at the latest.
+  raft::Time NextDeadline() const;
+
+  // A disk failed: nothing was sent since, nothing will be. Stop the process.
+  bool halted() const { return !halt_reason_.empty(); }
+  const std::string& halt_reason() const { return halt_reason_; }
+
+  const Node& node() const { return node_; }
+  // The node's status with this replica's own counters.
+  StatusReply Status() const;
+
+  // For checkers: called after each Node::Step with the event and its effects,
+  // before they are performed.
+  using Observer = std::function<void(const Event&, const Effects&)>;
+  void SetObserver(Observer observer) { observer_ = std::move(observer); }
+
+ private:
+  // Counters by name, for the status. Few and fixed: no map on the hot path.
+  struct Counters {
+    uint64_t frames_refused[raft::kFrameErrors] = {};
+    uint64_t frames_in = 0;
+    uint64_t frames_out = 0;
+    uint64_t syncs = 0;        // WAL jobs: one sync each
+    uint64_t wal_records = 0;  // Persists in them
+    uint64_t wal_entries = 0;  // log entries in those
+    uint64_t peer_dials = 0;
+    uint64_t peer_connects = 0;          // dials that reached the right peer
+    uint64_t peer_messages_dropped = 0;  // not connected, or over the bound
+    uint64_t clients_accepted = 0;
+    uint64_t clients_overrun = 0;  // closed: did not read their replies
+    uint64_t handshakes_timed_out = 0;
+    uint64_t turns = 0;
+  };
+  struct Connection;
+  struct Peer;
+
+  Replica(const ReplicaOptions& options, const Ports& ports,
+          raft::storage::OpenResult opened, raft::Time now);
+
+  // replica.cc: the turn.
+  void Step(const Event& event);
+  void Perform(Effects* effects);
+  void SubmitPersists();
+  void SendQueued();
+  void AddCounters(StatusReply* status) const;
+
+  // replica_connections.cc: connections, hello, dialling.
+  void DialDue();
+  void Dial(Peer* peer);
+  void ScheduleRedial(Peer* peer);
+  void ExpireHandshakes();
+  void ReadFrames(ConnectionId id);
+  bool OnFrame(ConnectionId id, Connection* connection,
+               const raft::Frame& frame);
+  bool OnHello(ConnectionId id, Connection* connection,
+               std::string_view payload);
+  void Refuse(ConnectionId id, raft::FrameError error);
+  void Forget(ConnectionId id);
+  void QueueHello(ConnectionId id, Connection* connection);
+  void QueueToPeer(const raft::Send& send);
+  void QueueToClient(Reply* reply);
+  Peer* FindPeer(raft::NodeId node);
+  void MarkDirty(ConnectionId id, Connection* connection);
+
+  ReplicaOptions options_;
+  Ports ports_;
+  // Shared with the job that runs on the disk's thread.
+  std::shared_ptr<raft::storage::Storage> storage_;
+  raft::storage::Identity identity_;
+  Node node_;
+  Observer observer_;
+  raft::Time now_;
+  std::string halt_reason_;
+
+  std::map<ConnectionId, std::unique_ptr<Connection>> connections_;
+  std::vector<std::unique_ptr<Peer>> peers_;  // the other members, by id
+  std::vector<ConnectionId> dirty_;           // have output queued in this turn
+  // By deadline, then id: connections that have not completed their hello.
+  std::map<std::pair<raft::Time, ConnectionId>, bool> handshakes_;
+
+  std::vector<raft::Persist> persists_;  // wait for the job in flight
+  uint64_t last_job_ = 0;
+  bool job_in_flight_ = false;
+  raft::PersistToken job_token_;  // the newest token of the job in flight
+
+  Counters counters_;
+  Effects effects_;  // scratch of Step, empty between steps
+};
+
+}  // namespace registry
 
 #endif  // REGISTRY_REPLICA_H_
