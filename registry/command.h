@@ -32,6 +32,15 @@ inline constexpr size_t kNonceBytesMin = 8;
 inline constexpr size_t kNonceBytesMax = 64;
 inline constexpr uint64_t kReplyWindow = 1024;  // sequences above low water
 inline constexpr size_t kKeysPageMax = 1000;
+inline constexpr raft::Duration kTtlMin = raft::Millis(100);  // or 0: permanent
+inline constexpr raft::Duration kTtlMax = raft::Millis(24 * 3600 * 1000);
+// Bounds of the state that keep every answer inside one frame: registries in
+// all, registrations of one process under one key, and the bytes of a lookup's
+// answer, counted as kRegistrationBytes plus the value for each registration.
+inline constexpr size_t kRegistriesMax = 1024;
+inline constexpr size_t kRepeatsMax = kKeysPageMax;
+inline constexpr size_t kLookupBytesMax = 768 << 10;
+inline constexpr size_t kRegistrationBytes = 64;
 
 // A process: local id `local` (0: the session's main process) inside a session.
 // Never reused, because sessions are not.
