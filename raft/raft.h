@@ -77,6 +77,8 @@ class Raft {
   Index last_index() const { return log_.last_index(); }
   // Requires 1 <= index <= last_index(). Valid until the next Step.
   const Entry& entry(Index index) const { return log_.at(index); }
+  // Term(0) at index 0. Requires index <= last_index().
+  Term TermAt(Index index) const { return log_.TermAt(index); }
   // The own log is known to be durable up to here.
   Index stable_index() const { return log_.stable(); }
   const Config& config() const { return config_; }
