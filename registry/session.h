@@ -24,12 +24,27 @@ struct Holding {
   std::string key;
   Revision revision;
 
-  auto operator<=>(const Holding&) const = default;
+  bool operator==(const Holding&) const = default;
+};
+
+// Orders holdings by (registry, key, revision), and finds a place among them
+// without a copy of a key.
+struct HoldingOrder {
+  using is_transparent = void;
+  using Bound = std::tuple<Revision, std::string_view, Revision>;
+  static Bound Of(const Holding& h) { return {h.registry, h.key, h.revision}; }
+  static const Bound& Of(const Bound& bound) { return bound; }
+  template <typename A, typename B>
+  bool operator()(const A& a, const B& b) const {
+    return Of(a) < Of(b);
+  }
 };
 
 // A container without rights or clocks. Copyable, deeply.
 class Session {
  public:
+  using Holdings = absl::btree_set<Holding, HoldingOrder>;
+
   Session(std::string nonce, raft::Duration ttl)
       : nonce_(std::move(nonce)), ttl_(ttl) {}
 
@@ -63,8 +78,9 @@ class Session {
   // What `process` holds under one key of a registry, in order of revision.
   std::vector<Revision> RevisionsUnder(uint64_t process, Revision registry,
                                        std::string_view key) const;
-  // All that one process holds, in order of (registry, key, revision).
-  std::vector<Holding> HoldingsOf(uint64_t process) const;
+  // Removes and returns all that one process holds, in order of (registry,
+  // key, revision).
+  Holdings TakeHoldings(uint64_t process);
   // Calls f(process) for each process that holds something, in order.
   template <typename F>
   void ForEachProcess(F&& f) const {
@@ -89,19 +105,7 @@ class Session {
   }
 
  private:
-  using Bound = std::tuple<Revision, std::string_view, Revision>;
-  struct InOrder {
-    using is_transparent = void;
-    static Bound Of(const Holding& h) {
-      return {h.registry, h.key, h.revision};
-    }
-    static const Bound& Of(const Bound& bound) { return bound; }
-    template <typename A, typename B>
-    bool operator()(const A& a, const B& b) const {
-      return Of(a) < Of(b);
-    }
-  };
-  using Holdings = absl::btree_set<Holding, InOrder>;
+  using Bound = HoldingOrder::Bound;
 
   std::string nonce_;
   raft::Duration ttl_;

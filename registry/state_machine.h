@@ -72,7 +72,7 @@ class StateMachine {
   uint64_t registration_count() const { return registrations_; }
 
  private:
-  // Where a command stands: the entry, and on whose behalf.
+  // Where a command stands: its entry, and on whose behalf it acts.
   struct Context {
     raft::Index index;
     SessionId session;
@@ -82,6 +82,7 @@ class StateMachine {
   CommandReply ApplyDecoded(raft::Index index, Command command);
   CommandReply ApplyOnce(raft::Index index, Command command);
 
+  CommandReply Execute(const Context& at, Operation&& operation);
   CommandReply Decide(const Context& at, OpenSession&& operation);
   CommandReply Decide(const Context& at, EndSession&& operation);
   CommandReply Decide(const Context& at, ExpireSessions&& operation);
@@ -90,10 +91,6 @@ class StateMachine {
   CommandReply Decide(const Context& at, Unregister&& operation);
   CommandReply Decide(const Context& at, UpdateValue&& operation);
   CommandReply Decide(const Context& at, EndProcess&& operation);
-  CommandReply RegisterUnique(const Context& at, Registry* registry,
-                              Register&& operation);
-  CommandReply RegisterDuplicate(const Context& at, Registry* registry,
-                                 Register&& operation);
 
   ReadReply Answer(const Lookup& operation) const;
   ReadReply Answer(const Count& operation) const;
@@ -107,14 +104,18 @@ class StateMachine {
   // reverse index, the count and the digest in step.
   void AddRegistration(Registry* registry, std::string_view key,
                        const Registration& registration);
-  void RemoveRegistration(Registry* registry, const std::string& key,
-                          const Registration& registration);
-  void ChangeValue(Registry* registry, std::string_view key,
-                   const Registration& before, Value value, Revision modified);
-  uint64_t RemoveProcess(SessionId session, uint64_t process);
-  // Ends an open session with all it holds; returns how many registrations.
-  uint64_t RemoveSession(SessionId session);
+  void RemoveRegistration(Registry* registry, std::string_view key, Pid pid,
+                          Revision revision);
+  void ChangeValue(Registry* registry, std::string_view key, Revision revision,
+                   Value value, Revision modified);
+  // RemoveRegistration without the owner's reverse index.
+  void DropFromRegistry(Registry* registry, std::string_view key,
+                        Revision revision);
+  uint64_t RemoveProcess(Session* session, uint64_t process);
 
+  void AddSession(SessionId id, OpenSession&& operation);
+  // Ends an open session and all it holds; returns how many registrations.
+  uint64_t RemoveSession(SessionId id);
   void KeepReply(SessionId id, Session* session, Sequence sequence,
                  const CommandReply& reply);
   void RaiseLowWater(SessionId id, Session* session, Sequence mark);
