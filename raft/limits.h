@@ -11,7 +11,9 @@ namespace raft {
 inline constexpr size_t kFrameHeaderBytes = 16;
 inline constexpr size_t kFrameBytesMax = 1 << 20;  // header included
 inline constexpr size_t kEntryBytesMax = 256 << 10;
-inline constexpr size_t kWalSegmentBytes = 64 << 20;
+
+// A WAL segment as created; any size can be read.
+inline constexpr size_t kWalSegmentBytes = 16 << 20;
 
 // Cluster size (architecture, decisions table).
 inline constexpr int kVotersMax = 7;

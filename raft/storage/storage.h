@@ -1,8 +1,10 @@
 // Storage: a node's durable state in one data directory over a Vfs: identity,
 // hard state and log (WAL). Snapshots come with issue 4.
 //
-//   <dir>/identity      cluster id, node id, incarnation, initial voters
-//   <dir>/wal/<first-index>-<sequence>.wal   segments (names: author's choice)
+//   <dir>/identity              cluster id, node id, incarnation, voters
+//   <dir>/wal/000000000001.wal  segments, numbered
+//
+// Byte for byte: FORMAT.md.
 //
 // Threading: Format and Open run before the node does; afterwards Append runs
 // on the WAL lane only, one call at a time.
@@ -15,6 +17,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "raft/limits.h"
 #include "raft/raft_io.h"
 #include "raft/storage/vfs.h"
 #include "raft/types.h"
@@ -30,7 +33,20 @@ struct Identity {
 };
 
 struct StorageOptions {
-  uint64_t segment_bytes = 64 << 20;  // simulator: tiny, so segments roll
+  // Size of a new segment; a larger batch gets a larger one.
+  uint64_t segment_bytes = kWalSegmentBytes;
+  // Batches begin at multiples of this, a multiple of 512. Blocks of the file
+  // system's size mean that no block with durable bytes is ever written again.
+  uint32_t block_bytes = 4096;
+  // Zeros written ahead of the log in one go (see Wal::PadAndZeroAhead).
+  uint64_t zero_ahead_bytes = 256 << 10;
+
+  // For the simulator: segments roll all the time and cost little memory.
+  static StorageOptions Tiny() {
+    return {.segment_bytes = 16 << 10,
+            .block_bytes = 512,
+            .zero_ahead_bytes = 1024};
+  }
 };
 
 // What a directory held at boot, after the torn tail (if any) was cut.
@@ -40,10 +56,13 @@ struct Recovered {
   NodeId vote;
   std::vector<Entry> log;       // contiguous from index 1
   uint64_t torn_bytes_cut = 0;  // bytes of an unfinished last batch removed
+  uint64_t records = 0;         // over all segments
+  uint64_t segments = 0;
 };
 
-// Creates `dir` with `identity`. FailedPrecondition if it is formatted
-// already; a crash in the middle leaves a directory that Format accepts again.
+// Creates `dir` (its parent must exist) with `identity`. FailedPrecondition if
+// it is formatted already or holds a log; a crash in the middle leaves either a
+// directory that Format accepts again or one that Open accepts.
 absl::Status Format(Vfs* vfs, const std::string& dir, const Identity& identity);
 
 class Storage {
@@ -51,8 +70,10 @@ class Storage {
   virtual ~Storage() = default;
 
   // Appends the persists in order, one record each, and makes them durable
-  // with one sync. After any error but ResourceExhausted-at-preallocation the
-  // caller must halt the node; nothing may be retried.
+  // with one sync. ResourceExhausted: a new segment did not fit on the disk,
+  // nothing has happened, the same batch may come again later. After any other
+  // error the caller must halt the node: it is not known what is durable, and
+  // every further Append is refused with FailedPrecondition.
   virtual absl::Status Append(const std::vector<Persist>& batch) = 0;
 };
 
@@ -61,10 +82,14 @@ struct OpenResult {
   Recovered recovered;
 };
 
-// Opens a formatted directory, locks it, recovers the log. Errors name file,
-// offset and what to do: NotFound (not formatted), FailedPrecondition (locked,
-// or of another cluster or node than `expected`, where given), DataLoss
-// (corruption anywhere but in the torn tail: never silently truncated).
+// Opens a formatted directory, locks it for the life of the Storage, recovers
+// the log. Everything in Recovered is durable on return, also what a process
+// killed before its sync left in the page cache. Errors name file, offset and
+// what to do: NotFound (not formatted), FailedPrecondition (locked; of a newer
+// format; segments of another cluster or node than the identity),
+// ResourceExhausted (no room for a segment; nothing was changed), DataLoss
+// (corruption anywhere but in the torn tail: never silently truncated). The
+// host compares Recovered::identity with its configuration.
 absl::StatusOr<OpenResult> Open(Vfs* vfs, const std::string& dir,
                                 const StorageOptions& options);
 
