@@ -24,6 +24,7 @@ namespace registry {
 // Leases looked at in one call of TakeExpired, so that a leader that takes over
 // a million of them does not stop for it.
 inline constexpr size_t kLeasesPerCheckMax = 1000;
+inline constexpr raft::Duration kExpiryRetry = raft::Millis(100);
 
 // Copyable, deeply. Every leased session of the replicated state is here, on
 // followers too, so that becoming the leader costs nothing.
@@ -48,9 +49,11 @@ class Leases {
   // Whether an expiry of the session was proposed and not resolved.
   bool expiring(SessionId session) const;
 
-  // Sessions whose lease ran out, oldest deadline first, at most `max`; each
-  // once per leadership. Empty unless leading.
-  std::vector<SessionId> TakeExpired(raft::Time now, size_t max);
+  // Sessions whose lease ran out, at most kLeasesPerCheckMax; each once per
+  // leadership. Empty unless leading.
+  std::vector<SessionId> TakeExpired(raft::Time now);
+  // The expiry of these did not enter the log: they are tried again.
+  void ExpiryRefused(const std::vector<SessionId>& sessions, raft::Time now);
 
   // When TakeExpired should be called next; Never() unless leading.
   raft::Time NextDeadline() const;
@@ -62,13 +65,15 @@ class Leases {
     raft::Duration length;  // ttl and the margin for clock rates
     raft::Time heard;
     raft::Time check;          // its place in checks_
-    uint64_t expiring_in = 0;  // the leadership_ that proposed its expiry
+    uint64_t expiring_in = 0;  // the leadership_ that proposed its expiry; or 0
   };
+
+  void MoveCheck(SessionId session, Lease* lease, raft::Time to);
 
   // Looked up only, never iterated: hash order must not reach an output.
   absl::flat_hash_map<uint64_t, Lease> leases_;
-  // Each lease once, by a time at or before its deadline. Hearing of a session
-  // does not move it: it is looked at when its old deadline comes, once a TTL.
+  // Each lease once, by the time to look at it next, at or before its deadline.
+  // Hearing of a session does not move it: the look finds out, once a TTL.
   std::set<std::pair<raft::Time, SessionId>> checks_;
   raft::Time floor_;
   uint64_t leadership_ = 0;  // counts StartLeading

@@ -58,19 +58,23 @@ class Node {
   StatusReply Status() const;
 
  private:
-  // One entry of this leader's own term that is not applied yet. A connection
-  // of 0 is the node itself (an expiry).
+  // Stands for the node itself among the connections.
+  static constexpr ConnectionId kSelf{};
+
+  // One entry of this leader's own term that is not applied yet, and who waits
+  // for it: a client's request, or kSelf (an expiry).
   struct PendingEntry {
     ConnectionId connection;
     uint64_t request = 0;
   };
-  struct KeepAliveWait {
+  struct KeepAlive {
     SessionId session;
+    raft::Term term;  // led when it arrived
   };
   struct WaitingRead {
     ConnectionId connection;
     uint64_t request = 0;
-    std::variant<ReadOperation, KeepAliveWait> what;
+    std::variant<ReadOperation, KeepAlive> what;
   };
   struct Counters {
     uint64_t commands = 0;          // received from clients
@@ -80,28 +84,28 @@ class Node {
     uint64_t outcome_unknown = 0;   // replies
     uint64_t applied = 0;           // entries, no-ops included
     uint64_t reads = 0;             // received from clients
-    uint64_t reads_failed = 0;
+    uint64_t reads_failed = 0;      // keep-alives included
     uint64_t keep_alives = 0;       // received from clients
-    uint64_t read_rounds = 0;       // raft::ReadIndex inputs: batches
+    // raft::ReadIndex inputs; each costs at most one confirmation round.
+    uint64_t read_rounds = 0;
     uint64_t sessions_expired = 0;  // proposed to expire
     uint64_t leaderships = 0;
   };
 
   // node.cc: routing.
   void StepRaft(const raft::Input& input, Effects* effects);
-  void Handle(raft::Output& output, Effects* effects);
-  void OnRoleChanged(const raft::RoleChanged& change, Effects* effects);
+  void Handle(raft::Output* output, Effects* effects);
+  void OnRoleMoved(Effects* effects);
   void OnClient(const ClientReceived& event, Effects* effects);
   void OnFlush(Effects* effects);
-  bool is_leader() const;
+  bool is_leader() const { return role_ == raft::Role::kLeader; }
   void Answer(ConnectionId connection, uint64_t request,
               decltype(ClientResponse::body) body, Effects* effects);
   Failure NotLeader() const;
-  std::string LeaderAddress() const;
 
-  // node_commands.cc: commands, from request to reply.
-  void OnCommand(const ClientReceived& event, const CommandRequest& request,
-                 Effects* effects);
+  // node_commands.cc: commands, from request to reply; expiry.
+  void OnCommand(ConnectionId connection, uint64_t request,
+                 const CommandRequest& body, Effects* effects);
   void ProposeBatch(Effects* effects);
   void OnProposed(const raft::Proposed& proposed);
   void OnProposalRefused(const raft::ProposalRefused& refused,
@@ -109,15 +113,21 @@ class Node {
   void OnCommitted(raft::Index through, Effects* effects);
   void ApplyEntry(const raft::Entry& entry, Effects* effects);
   void AbandonPending(Effects* effects);
-  void ProposeExpiries(Effects* effects);
+  void ProposeExpiries();
 
   // node_reads.cc: reads and keep-alives.
-  void OnRead(WaitingRead read, Effects* effects);
+  void OnRead(ConnectionId connection, uint64_t request,
+              const ReadRequest& body, Effects* effects);
+  void OnKeepAlive(ConnectionId connection, uint64_t request,
+                   const KeepAliveRequest& body, Effects* effects);
+  void Wait(WaitingRead read, Effects* effects);
   void RequestReadIndex(Effects* effects);
   void OnReadReady(const raft::ReadReady& ready, Effects* effects);
   void OnReadFailed(const raft::ReadFailed& failed, Effects* effects);
   void AnswerAppliedReads(Effects* effects);
-  void AnswerRead(const WaitingRead& read, Effects* effects);
+  void AnswerKeepAlive(const WaitingRead& read, const KeepAlive& keep_alive,
+                       Effects* effects);
+  void FailKeepAlives(Effects* effects);
   void FailRead(const WaitingRead& read, Effects* effects);
 
   NodeConfig config_;
@@ -125,22 +135,25 @@ class Node {
   StateMachine state_;
   Leases leases_;
   raft::Time now_;
-  raft::Role role_ = raft::Role::kFollower;
-  raft::NodeId leader_;
+  // As of the last step of raft_; what pending_ and leases_ belong to.
+  raft::Role role_;
+  raft::Term term_;
 
   // Commands of this turn, in order of arrival; proposed at Flush.
   std::vector<PendingEntry> batch_;
   std::vector<raft::Bytes> batch_payloads_;
-  // pending_[i] is the entry at pending_first_ + i. Only while leading, and
-  // only entries of the term led.
+  std::vector<SessionId> batch_expiries_;  // of the expiry in the batch
+  // pending_[i] waits for the entry at pending_first_ + i. Only while leading,
+  // and only entries of the term led.
   std::deque<PendingEntry> pending_;
   raft::Index pending_first_;
 
   std::vector<WaitingRead> turn_reads_;  // of this turn; asked for at Flush
   raft::ReadId last_read_id_;
-  size_t waiting_reads_ = 0;  // everywhere below and in turn_reads_
   std::map<raft::ReadId, std::vector<WaitingRead>> asked_reads_;
+  // By the index that must be applied first.
   std::multimap<raft::Index, std::vector<WaitingRead>> ready_reads_;
+  size_t waiting_reads_ = 0;  // in all three
 
   Counters counters_;
   raft::Outputs outputs_;  // scratch of StepRaft, empty between steps

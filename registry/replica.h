@@ -14,10 +14,12 @@
 #ifndef REGISTRY_REPLICA_H_
 #define REGISTRY_REPLICA_H_
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,6 +27,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "raft/codec.h"
 #include "raft/frame.h"
 #include "raft/storage/storage.h"
 #include "registry/node.h"
@@ -59,13 +62,15 @@ struct ReplicaOptions {
 
 class Replica : public TransportHandler {
  public:
+  Replica(const Replica&) = delete;
+  Replica& operator=(const Replica&) = delete;
+
   // Opens storage (blocking), recovers, creates the node. The node's identity
   // comes from the data directory. The ports must outlive the replica. Errors:
   // those of storage::Open; FailedPrecondition when the directory's cluster,
   // node or voters are not those of `options`.
   static absl::StatusOr<std::unique_ptr<Replica>> Boot(
       const ReplicaOptions& options, const Ports& ports, raft::Time now);
-  ~Replica() override;
 
   // One loop turn of the host: OnTime first, then everything that arrived
   // (OnAccepted/OnOpened/OnBytes/OnClosed/OnDiskDone), then OnTurnEnd. A host
@@ -94,9 +99,33 @@ class Replica : public TransportHandler {
   void SetObserver(Observer observer) { observer_ = std::move(observer); }
 
  private:
-  // Counters by name, for the status. Few and fixed: no map on the hot path.
+  enum class Door : uint8_t { kDialled = 1, kAcceptedPeer = 2, kClient = 3 };
+  struct Peer;
+  struct Connection {
+    Door door = Door::kClient;
+    Peer* peer = nullptr;  // dialled: whom; accepted: who said hello
+    bool greeted = false;  // the other side's hello was accepted
+    bool overrun = false;  // a client to be closed at the turn's end
+    bool dirty = false;    // is in dirty_
+    raft::Time handshake_deadline;
+    raft::FrameDecoder decoder{raft::kHelloFrameBytesMax};
+    std::string out;    // frames of this turn
+    size_t queued = 0;  // bytes in the transport, as it said last
+  };
+  // Another member. Connection ids are 0 when there is none.
+  struct Peer {
+    MemberStatus member;
+    ConnectionId dialled;
+    bool ready = false;      // the dialled connection's hello was accepted
+    raft::Time ready_since;  // ... at this time
+    uint64_t boot = 0;       // the life of the peer that it was
+    ConnectionId accepted;   // the newest that said hello
+    uint32_t failures = 0;   // dials since a connection that lasted
+    raft::Time dial_at;      // when to dial, if nothing is dialled
+  };
+  // By name in the status.
   struct Counters {
-    uint64_t frames_refused[raft::kFrameErrors] = {};
+    std::array<uint64_t, raft::kFrameErrors> frames_refused = {};
     uint64_t frames_in = 0;
     uint64_t frames_out = 0;
     uint64_t syncs = 0;        // WAL jobs: one sync each
@@ -110,36 +139,42 @@ class Replica : public TransportHandler {
     uint64_t handshakes_timed_out = 0;
     uint64_t turns = 0;
   };
-  struct Connection;
-  struct Peer;
 
   Replica(const ReplicaOptions& options, const Ports& ports,
           raft::storage::OpenResult opened, raft::Time now);
 
-  // replica.cc: the turn.
+  // replica.cc: the turn, the disk.
   void Step(const Event& event);
-  void Perform(Effects* effects);
+  void Perform(Effect* effect);
   void SubmitPersists();
-  void SendQueued();
+  void Halt(const absl::Status& status);
   void AddCounters(StatusReply* status) const;
 
-  // replica_connections.cc: connections, hello, dialling.
+  // replica_connections.cc: dialling, hello, who is connected.
   void DialDue();
   void Dial(Peer* peer);
-  void ScheduleRedial(Peer* peer);
+  void ScheduleDial(Peer* peer);
+  Connection* AddConnection(ConnectionId id, Door door);
   void ExpireHandshakes();
-  void ReadFrames(ConnectionId id);
-  bool OnFrame(ConnectionId id, Connection* connection,
-               const raft::Frame& frame);
-  bool OnHello(ConnectionId id, Connection* connection,
+  void OnHello(ConnectionId id, Connection* connection,
                std::string_view payload);
-  void Refuse(ConnectionId id, raft::FrameError error);
-  void Forget(ConnectionId id);
+  raft::FrameError CheckHello(const Connection& connection,
+                              const raft::Hello& hello);
+  void PeerGreeted(ConnectionId id, Connection* connection,
+                   const raft::Hello& hello);
   void QueueHello(ConnectionId id, Connection* connection);
+  void Drop(ConnectionId id);
+  void Lost(ConnectionId id);
+  Peer* FindPeer(raft::NodeId node);
+
+  // replica_frames.cc: bytes in, bytes out.
+  void OnFrame(ConnectionId id, Connection* connection,
+               const raft::Frame& frame);
+  void Refuse(ConnectionId id, raft::FrameError error);
   void QueueToPeer(const raft::Send& send);
   void QueueToClient(Reply* reply);
-  Peer* FindPeer(raft::NodeId node);
-  void MarkDirty(ConnectionId id, Connection* connection);
+  void FrameQueued(ConnectionId id, Connection* connection);
+  void SendQueued();
 
   ReplicaOptions options_;
   Ports ports_;
@@ -151,11 +186,11 @@ class Replica : public TransportHandler {
   raft::Time now_;
   std::string halt_reason_;
 
-  std::map<ConnectionId, std::unique_ptr<Connection>> connections_;
-  std::vector<std::unique_ptr<Peer>> peers_;  // the other members, by id
-  std::vector<ConnectionId> dirty_;           // have output queued in this turn
-  // By deadline, then id: connections that have not completed their hello.
-  std::map<std::pair<raft::Time, ConnectionId>, bool> handshakes_;
+  std::vector<Peer> peers_;  // the other members, in the order of options
+  std::map<ConnectionId, Connection> connections_;
+  std::vector<ConnectionId> dirty_;  // with output of this turn
+  // Connections without an accepted hello, by their deadline.
+  std::set<std::pair<raft::Time, ConnectionId>> handshakes_;
 
   std::vector<raft::Persist> persists_;  // wait for the job in flight
   uint64_t last_job_ = 0;

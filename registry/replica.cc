@@ -1,0 +1,257 @@
+// Boot, the turn, and the disk.
+#include "registry/replica.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "raft/check.h"
+
+namespace registry {
+namespace {
+
+template <typename... Fs>
+struct Overloaded : Fs... {
+  using Fs::operator()...;
+};
+template <typename... Fs>
+Overloaded(Fs...) -> Overloaded<Fs...>;
+
+std::string Names(const std::vector<raft::NodeId>& nodes) {
+  std::string names;
+  for (const raft::NodeId node : nodes) {
+    if (!names.empty()) names += ", ";
+    names += ToString(node);
+  }
+  return names;
+}
+
+std::vector<raft::NodeId> MemberIds(const ReplicaOptions& options) {
+  std::vector<raft::NodeId> ids;
+  for (const MemberStatus& member : options.members) ids.push_back(member.node);
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
+absl::Status CheckOptions(const ReplicaOptions& options) {
+  if (options.heartbeat <= raft::Duration(0) ||
+      options.election <= options.heartbeat) {
+    return absl::InvalidArgumentError(
+        "the heartbeat must be above 0 and below the election timeout");
+  }
+  const std::vector<raft::NodeId> ids = MemberIds(options);
+  if (ids.empty() || ids.size() > size_t{raft::kVotersMax}) {
+    return absl::InvalidArgumentError(
+        "a cluster has 1 to " + std::to_string(raft::kVotersMax) + " members");
+  }
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (!ids[i].valid())
+      return absl::InvalidArgumentError("a member has slot 0");
+    if (i > 0 && ids[i].slot == ids[i - 1].slot) {
+      return absl::InvalidArgumentError("two members have slot " +
+                                        std::to_string(ids[i].slot));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Whose directory is it? A node that votes with somebody else's memory, or in a
+// cluster that it was not formatted for, can elect a second leader.
+absl::Status CheckIdentity(const ReplicaOptions& options,
+                           const raft::storage::Identity& identity) {
+  if (options.cluster != raft::ClusterId(0) &&
+      options.cluster != identity.cluster) {
+    return absl::FailedPreconditionError(
+        options.data_dir + " belongs to cluster " +
+        std::to_string(identity.cluster.value()) + ", not to cluster " +
+        std::to_string(options.cluster.value()));
+  }
+  const std::vector<raft::NodeId> ids = MemberIds(options);
+  if (ids != identity.initial_voters) {
+    return absl::FailedPreconditionError(
+        options.data_dir + " was formatted for the members " +
+        Names(identity.initial_voters) + ", but the configuration names " +
+        Names(ids));
+  }
+  if (!std::binary_search(ids.begin(), ids.end(), identity.node)) {
+    return absl::FailedPreconditionError(options.data_dir + " belongs to " +
+                                         ToString(identity.node) +
+                                         ", which is not a member");
+  }
+  return absl::OkStatus();
+}
+
+NodeConfig MakeNodeConfig(const ReplicaOptions& options,
+                          const raft::storage::Identity& identity) {
+  return NodeConfig{
+      .raft = raft::Config{.self = identity.node,
+                           .voters = identity.initial_voters,
+                           .heartbeat = options.heartbeat,
+                           .election = options.election,
+                           .seed = options.seed,
+                           .boot = options.boot},
+      .cluster = identity.cluster,
+      .members = options.members,
+  };
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Replica>> Replica::Boot(
+    const ReplicaOptions& options, const Ports& ports, raft::Time now) {
+  CHECK(ports.vfs != nullptr);
+  CHECK(ports.transport != nullptr);
+  CHECK(ports.disk != nullptr);
+  if (absl::Status status = CheckOptions(options); !status.ok()) return status;
+  absl::StatusOr<raft::storage::OpenResult> opened =
+      raft::storage::Open(ports.vfs, options.data_dir, options.storage);
+  if (!opened.ok()) return opened.status();
+  if (absl::Status status = CheckIdentity(options, opened->recovered.identity);
+      !status.ok()) {
+    return status;
+  }
+  return std::unique_ptr<Replica>(
+      new Replica(options, ports, *std::move(opened), now));
+}
+
+Replica::Replica(const ReplicaOptions& options, const Ports& ports,
+                 raft::storage::OpenResult opened, raft::Time now)
+    : options_(options),
+      ports_(ports),
+      storage_(std::move(opened.storage)),
+      identity_(opened.recovered.identity),
+      node_(MakeNodeConfig(options, identity_),
+            raft::Restored{.term = opened.recovered.term,
+                           .vote = opened.recovered.vote,
+                           .log = std::move(opened.recovered.log)},
+            now),
+      now_(now) {
+  for (const MemberStatus& member : options_.members) {
+    if (member.node == identity_.node) continue;
+    peers_.push_back(Peer{.member = member, .dial_at = now});
+  }
+}
+
+void Replica::OnTime(raft::Time now) {
+  if (halted()) return;
+  ++counters_.turns;
+  now_ = std::max(now_, now);
+  Step(raft::Tick{now_});
+  ExpireHandshakes();
+  DialDue();
+}
+
+void Replica::OnTurnEnd() {
+  if (halted()) return;
+  Step(raft::Flush{});
+  // The disk first: its thread can begin while we talk to the network.
+  SubmitPersists();
+  SendQueued();
+}
+
+raft::Time Replica::NextDeadline() const {
+  if (halted()) return raft::Time::Never();
+  raft::Time deadline = node_.NextDeadline();
+  if (!handshakes_.empty()) {
+    deadline = std::min(deadline, handshakes_.begin()->first);
+  }
+  for (const Peer& peer : peers_) {
+    if (peer.dialled == ConnectionId()) {
+      deadline = std::min(deadline, peer.dial_at);
+    }
+  }
+  return deadline;
+}
+
+void Replica::Step(const Event& event) {
+  CHECK(effects_.empty());
+  node_.Step(event, &effects_);
+  if (observer_) observer_(event, effects_);
+  for (Effect& effect : effects_) Perform(&effect);
+  effects_.clear();
+}
+
+void Replica::Perform(Effect* effect) {
+  std::visit(Overloaded{
+                 [this](raft::Persist& persist) {
+                   persists_.push_back(std::move(persist));
+                 },
+                 [this](raft::Send& send) { QueueToPeer(send); },
+                 [this](Reply& reply) { QueueToClient(&reply); },
+                 [](raft::Probe&) {},  // for observers
+             },
+             *effect);
+}
+
+// Group commit: one job at a time, and everything that queued up behind it is
+// the next one, with one sync for all.
+void Replica::SubmitPersists() {
+  if (job_in_flight_ || persists_.empty()) return;
+  job_in_flight_ = true;
+  job_token_ = persists_.back().token;
+  ++last_job_;
+  ++counters_.syncs;
+  counters_.wal_records += persists_.size();
+  for (const raft::Persist& persist : persists_) {
+    counters_.wal_entries += persist.entries.size();
+  }
+  ports_.disk->Submit(
+      DiskLane::kWal, last_job_,
+      [storage = storage_, batch = std::exchange(persists_, {})] {
+        return storage->Append(batch);
+      });
+}
+
+void Replica::OnDiskDone(uint64_t job, absl::Status status) {
+  if (halted()) return;
+  CHECK(job_in_flight_);
+  CHECK_EQ(job, last_job_);
+  if (!status.ok()) {
+    Halt(status);
+    return;
+  }
+  job_in_flight_ = false;
+  Step(raft::PersistDone{job_token_});
+}
+
+// After a failed sync nobody knows what the disk holds (the kernel may have
+// dropped the pages and would report success the next time), so nothing is
+// retried, nothing more is promised, and what this turn queued is not sent.
+void Replica::Halt(const absl::Status& status) {
+  halt_reason_ = "the log could not be written: " + status.ToString();
+  connections_.clear();
+  dirty_.clear();
+  handshakes_.clear();
+  persists_.clear();
+}
+
+StatusReply Replica::Status() const {
+  StatusReply status = node_.Status();
+  AddCounters(&status);
+  return status;
+}
+
+void Replica::AddCounters(StatusReply* status) const {
+  auto& counters = status->counters;
+  for (int i = 1; i < raft::kFrameErrors; ++i) {
+    counters.emplace_back(
+        "frames_refused." +
+            std::string(ToString(static_cast<raft::FrameError>(i))),
+        counters_.frames_refused[i]);
+  }
+  counters.emplace_back("clients_accepted", counters_.clients_accepted);
+  counters.emplace_back("clients_overrun", counters_.clients_overrun);
+  counters.emplace_back("frames_in", counters_.frames_in);
+  counters.emplace_back("frames_out", counters_.frames_out);
+  counters.emplace_back("handshakes_timed_out", counters_.handshakes_timed_out);
+  counters.emplace_back("peer_connects", counters_.peer_connects);
+  counters.emplace_back("peer_dials", counters_.peer_dials);
+  counters.emplace_back("peer_messages_dropped",
+                        counters_.peer_messages_dropped);
+  counters.emplace_back("syncs", counters_.syncs);
+  counters.emplace_back("turns", counters_.turns);
+  counters.emplace_back("wal_entries", counters_.wal_entries);
+  counters.emplace_back("wal_records", counters_.wal_records);
+  std::sort(counters.begin(), counters.end());
+}
+
+}  // namespace registry

@@ -1,0 +1,140 @@
+// Bytes in, bytes out.
+#include <utility>
+
+#include "raft/check.h"
+#include "registry/protocol_codec.h"
+#include "registry/replica.h"
+
+namespace registry {
+
+void Replica::OnBytes(ConnectionId id, std::string_view bytes) {
+  if (halted()) return;
+  auto found = connections_.find(id);
+  if (found == connections_.end()) return;  // closed by us meanwhile
+  raft::FrameDecoder* decoder = &found->second.decoder;
+  decoder->Feed(bytes);
+  raft::Frame frame;
+  while (true) {
+    const raft::FrameDecoder::Result result = decoder->Next(&frame);
+    if (result == raft::FrameDecoder::Result::kNeedMore) return;
+    if (result == raft::FrameDecoder::Result::kBad) {
+      Refuse(id, decoder->error());
+      return;
+    }
+    ++counters_.frames_in;
+    OnFrame(id, &found->second, frame);
+    // A frame may have been the end of its connection.
+    found = connections_.find(id);
+    if (found == connections_.end() || found->second.overrun) return;
+    decoder = &found->second.decoder;
+  }
+}
+
+void Replica::OnFrame(ConnectionId id, Connection* connection,
+                      const raft::Frame& frame) {
+  const bool is_hello = frame.type == raft::FrameType::kHello;
+  if (is_hello != !connection->greeted) {
+    Refuse(id, raft::FrameError::kBadHello);
+  } else if (is_hello) {
+    OnHello(id, connection, frame.payload);
+  } else if (connection->door == Door::kAcceptedPeer &&
+             frame.type == raft::FrameType::kPeer) {
+    raft::Receive receive{.from = connection->peer->member.node};
+    if (raft::DecodeMessage(frame.payload, &receive.message)) {
+      Step(std::move(receive));
+    } else {
+      Refuse(id, raft::FrameError::kUndecodable);
+    }
+  } else if (connection->door == Door::kClient &&
+             frame.type == raft::FrameType::kClientRequest) {
+    ClientReceived received{.connection = id};
+    if (DecodeClientRequest(frame.payload, &received.request)) {
+      Step(std::move(received));
+    } else {
+      Refuse(id, raft::FrameError::kUndecodable);
+    }
+  } else {
+    Refuse(id, raft::FrameError::kUnexpected);
+  }
+}
+
+void Replica::Refuse(ConnectionId id, raft::FrameError error) {
+  CHECK(error != raft::FrameError::kNone);
+  ++counters_.frames_refused[static_cast<size_t>(error)];
+  Drop(id);
+}
+
+// A message that finds no way is dropped: to Raft a lost message is nothing
+// special, and holding it would only make it old.
+void Replica::QueueToPeer(const raft::Send& send) {
+  Peer* peer = FindPeer(send.to);
+  CHECK(peer != nullptr);
+  if (!peer->ready) {
+    ++counters_.peer_messages_dropped;
+    return;
+  }
+  Connection* connection = &connections_.find(peer->dialled)->second;
+  if (connection->queued > options_.peer_queue_bytes_max) {
+    // Has the network taken any of it since?
+    connection->queued = ports_.transport->Send(peer->dialled, "");
+  }
+  if (connection->queued + connection->out.size() >
+      options_.peer_queue_bytes_max) {
+    ++counters_.peer_messages_dropped;
+    return;
+  }
+  const size_t begin = raft::BeginFrame(&connection->out);
+  raft::EncodeMessage(send.message, &connection->out);
+  raft::EndFrame(begin, raft::FrameType::kPeer, &connection->out);
+  FrameQueued(peer->dialled, connection);
+}
+
+void Replica::QueueToClient(Reply* reply) {
+  const auto found = connections_.find(reply->connection);
+  if (found == connections_.end() || found->second.overrun) return;
+  Connection* connection = &found->second;
+  if (auto* status = std::get_if<StatusReply>(&reply->response.body)) {
+    AddCounters(status);
+  }
+  std::string payload = EncodeClientResponse(reply->response);
+  if (payload.size() > raft::kFramePayloadBytesMax) {
+    reply->response.body = Failure{.error = Error::kTooLarge,
+                                   .detail = "the answer exceeds a frame"};
+    payload = EncodeClientResponse(reply->response);
+  }
+  raft::AppendFrame(raft::FrameType::kClientResponse, payload,
+                    &connection->out);
+  FrameQueued(reply->connection, connection);
+  // Many small requests can ask for large answers within one turn.
+  connection->overrun =
+      connection->out.size() > options_.client_queue_bytes_max;
+}
+
+void Replica::FrameQueued(ConnectionId id, Connection* connection) {
+  ++counters_.frames_out;
+  if (connection->dirty) return;
+  connection->dirty = true;
+  dirty_.push_back(id);
+}
+
+// One write for each connection that has something to say.
+void Replica::SendQueued() {
+  for (const ConnectionId id : std::exchange(dirty_, {})) {
+    const auto found = connections_.find(id);
+    if (found == connections_.end()) continue;
+    Connection* connection = &found->second;
+    connection->dirty = false;
+    if (!connection->overrun) {
+      connection->queued = ports_.transport->Send(
+          id, std::exchange(connection->out, std::string()));
+    }
+    if (connection->door == Door::kClient &&
+        (connection->overrun ||
+         connection->queued > options_.client_queue_bytes_max)) {
+      ++counters_.clients_overrun;
+      Drop(id);
+    }
+  }
+}
+
+}  // namespace registry
