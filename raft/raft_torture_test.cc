@@ -11,7 +11,9 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -44,6 +46,7 @@ class World {
   // leader emerges whose new command is applied everywhere, and no read is
   // left without an answer.
   bool Recover() {
+    blocked_.clear();
     for (Host& host : nodes_) {
       if (!host.raft.has_value()) Boot(IndexOf(host.self));
     }
@@ -194,9 +197,30 @@ class World {
     } else if (dice < 946) {
       Crash(i);
       return;
+    } else if (dice < 952) {
+      CutOff(i);
+    } else if (dice < 957) {
+      blocked_.clear();
     }
     // Sometimes the turn goes on.
     if (nodes_[i].raft.has_value() && Chance(70)) Step(i, Flush{});
+  }
+
+  // From everybody, or from some, in one direction or both. The others may
+  // notice: then they elect while a cut leader still believes that it leads.
+  void CutOff(size_t i) {
+    const bool all = Chance(60);
+    const bool in = Chance(80);
+    const bool out = !in || Chance(60);
+    for (NodeId other : voters_) {
+      if (!all && Chance(50)) continue;
+      if (in) blocked_.insert({other, Node(i)});
+      if (out) blocked_.insert({Node(i), other});
+    }
+    if (!in || !out || Chance(50)) return;
+    for (NodeId other : voters_) {
+      if (other != Node(i)) Step(IndexOf(other), PeerClosed{Node(i)});
+    }
   }
 
   void DeliverSome() {
@@ -207,9 +231,7 @@ class World {
     if (!Chance(5)) {  // else it will come again
       network_.erase(network_.begin() + static_cast<ptrdiff_t>(at));
     }
-    if (Chance(cut_ == 0 ? 3 : 30)) return;
-    if (Chance(1)) cut_ = Draw(2) * (1 + Draw(200));
-    if (cut_ > 0) --cut_;
+    if (Chance(3) || blocked_.contains({packet.from, packet.to})) return;
     const size_t to = IndexOf(packet.to);
     if (!nodes_[to].raft.has_value()) return;
     Arrive(std::move(packet));
@@ -359,12 +381,12 @@ class World {
 
   uint64_t seed_;
   uint64_t draws_ = 0;
-  uint64_t cut_ = 0;
   uint64_t commands_ = 0;
   int reads_answered_ = 0;
   std::vector<NodeId> voters_;
   std::vector<Host> nodes_;
   std::deque<Packet> network_;
+  std::set<std::pair<NodeId, NodeId>> blocked_;  // directed links
   std::vector<uint64_t> committed_;
   std::map<Term, NodeId> leaders_;
   std::map<ProbeId, int> probes_;
@@ -380,7 +402,7 @@ TEST(RaftTorture, KeepsItsRules) {
   int reads = 0;
   for (uint64_t seed = 1; seed <= 300; ++seed) {
     World world(seed, kSizes[seed % std::size(kSizes)]);
-    world.Torment(3000);
+    world.Torment(6000);
     ASSERT_EQ(world.problem(), "");
     EXPECT_TRUE(world.Recover()) << "seed " << seed << " does not recover";
     ASSERT_EQ(world.problem(), "");
