@@ -41,6 +41,33 @@ class TurnHandler : public registry::TransportHandler {
   virtual raft::Time NextDeadline() const = 0;
 };
 
+// Lets a ClientLink, which knows nothing of loops, take part in one.
+template <typename T>
+class TurnAdapter : public TurnHandler {
+ public:
+  explicit TurnAdapter(T* target) : target_(target) {}
+  void OnAccepted(registry::ConnectionId connection,
+                  registry::Listener listener) override {
+    target_->OnAccepted(connection, listener);
+  }
+  void OnOpened(registry::ConnectionId connection) override {
+    target_->OnOpened(connection);
+  }
+  void OnBytes(registry::ConnectionId connection,
+               std::string_view bytes) override {
+    target_->OnBytes(connection, bytes);
+  }
+  void OnClosed(registry::ConnectionId connection) override {
+    target_->OnClosed(connection);
+  }
+  void OnTime(raft::Time now) override { target_->OnTime(now); }
+  void OnTurnEnd() override { target_->OnTurnEnd(); }
+  raft::Time NextDeadline() const override { return target_->NextDeadline(); }
+
+ private:
+  T* const target_;
+};
+
 // Space for the bytes of one turn. Reads pack into it one after another, so a
 // turn of small messages touches little memory whatever the number of sockets.
 class Arena {

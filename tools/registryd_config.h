@@ -1,0 +1,65 @@
+// What registryd can be told, by flag or by config file: one table of settings
+// that parsing, help and --print-effective-config all read.
+#ifndef TOOLS_REGISTRYD_CONFIG_H_
+#define TOOLS_REGISTRYD_CONFIG_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "raft/storage/storage.h"
+#include "registry/protocol.h"
+
+namespace tools {
+
+struct RegistrydConfig {
+  std::string data_dir;
+  raft::NodeId node;
+  std::vector<registry::MemberStatus> cluster;  // sorted by node
+  std::string cluster_token;                    // its hash is the cluster's id
+  std::string peer_listen;    // empty: this node's peer address
+  std::string client_listen;  // empty: this node's client address
+  int64_t heartbeat_ms = 50;
+  int64_t election_ms = 300;
+  int64_t session_ttl_ms = 24 * 3600 * 1000;
+  std::string record;  // empty: no trace
+  std::string log_level = "info";
+
+  bool operator==(const RegistrydConfig&) const = default;
+};
+
+// Sets one key, as written in a flag or a file. InvalidArgument names the key
+// and says what is wrong; an unknown key gets the closest known one as a hint.
+absl::Status SetKey(std::string_view key, std::string_view value,
+                    RegistrydConfig* config);
+
+// Reads `key = value` lines; empty lines and lines that start with # are
+// skipped. Errors name `path` and the line.
+absl::Status ReadConfigFile(const std::string& path, RegistrydConfig* config);
+
+// Everything is there and fits together; also says which setting is missing.
+absl::Status Validate(const RegistrydConfig& config);
+
+// Every key with its value, in the form of a config file.
+std::string EffectiveConfig(const RegistrydConfig& config);
+
+// One line per key, for --help.
+std::string DescribeKeys();
+
+// "1", or "1.2" for the second incarnation.
+absl::StatusOr<raft::NodeId> ParseNode(std::string_view text);
+// "1=127.0.0.1:7101/127.0.0.1:7201,2=...": peer address, then client address.
+absl::StatusOr<std::vector<registry::MemberStatus>> ParseCluster(
+    std::string_view text);
+std::string FormatCluster(const std::vector<registry::MemberStatus>& members);
+
+raft::ClusterId ClusterIdOf(std::string_view token);
+// What `registryd format` writes for this node.
+raft::storage::Identity IdentityOf(const RegistrydConfig& config);
+
+}  // namespace tools
+
+#endif  // TOOLS_REGISTRYD_CONFIG_H_
