@@ -223,12 +223,11 @@ class Client {
   enum class Lane : uint8_t { kCommand = 0, kRead = 1 };
 
   struct Call {
-    CallBody body;
+    // A command's (session, sequence) is 0 until it is first sent; from then on
+    // it is the command's name for ever.
+    std::variant<Command, ReadOperation, StatusRequest> body;
     raft::Time deadline;
     Lane lane = Lane::kCommand;
-    // Commands, once first sent: what names this command for ever.
-    SessionId session;
-    Sequence sequence;
     uint64_t request = 0;  // the outstanding attempt; 0: waits to be sent
     // An earlier attempt may have entered a log: it was cut off without an
     // answer, or was answered `outcome_unknown`.
@@ -237,87 +236,113 @@ class Client {
 
   // Who asked: a call, or the machine itself for its session.
   struct OpenAttempt {};
-  struct KeepAliveAttempt {};
+  struct KeepAliveAttempt {
+    SessionId session;
+  };
+  using Asker = std::variant<CallId, OpenAttempt, KeepAliveAttempt>;
+  // Kept when its call gives up: it still tells a silent link.
   struct Outstanding {
-    std::variant<CallId, OpenAttempt, KeepAliveAttempt> asker;
+    Asker asker;
     raft::Time sent;
-    SessionId session;  // KeepAliveAttempt
   };
 
-  // One link at a time, and what is outstanding on it. Request ids rise, so the
-  // first outstanding one is the oldest.
+  // The link is to be left for another member once what is outstanding on it
+  // was answered: often all of it is refused in one turn, and a refusal says
+  // "not done" where a cut says "perhaps".
+  struct Leave {
+    raft::Time until;
+    std::string hint;  // empty: the next endpoint
+  };
+
+  // One link at a time, what is outstanding on it, and what waits for it.
+  // Request ids rise, so the first outstanding one is the oldest.
   struct LaneState {
     ClientRoute route;
     absl::btree_map<uint64_t, Outstanding> outstanding;
-    absl::btree_set<CallId> waiting;
+    // Commands: retries first, in the order of their sequences.
+    absl::btree_set<std::pair<Sequence, CallId>> commands;
+    absl::btree_set<CallId> others;
     raft::Time last_answer;
+    std::optional<Leave> leave;
   };
 
   enum class SessionPhase : uint8_t {
-    kNone,     // none wanted, or ended, or lost without `reopen`
+    kNone,     // none wanted, or refused, ended or lost
     kWanted,   // an OpenSession is to be sent
     kOpening,  // ... is outstanding
     kOpen,
   };
   struct SessionState {
     SessionPhase phase = SessionPhase::kNone;
-    SessionId id;
-    uint64_t generation = 0;  // sessions opened before this one
-    bool lost = false;        // kNone because the cluster said so
-    // Sending of the first OpenSession of this nonce: the lease runs no
-    // earlier.
+    SessionId id;             // 0 unless kOpen
+    uint64_t generation = 0;  // sessions of this client before this one
+    // The first OpenSession of this nonce was sent: the lease began no earlier.
     std::optional<raft::Time> first_open_sent;
     raft::Time lease_start;  // sending of the last answered sign of life
     raft::Time keep_alive_due;
     bool keep_alive_outstanding = false;
     Sequence next_sequence{1};
     absl::btree_set<Sequence> unanswered;
+    // Why commands are answered without being sent (kNone only).
+    Failure refusal;
   };
 
-  // client.cc: events and calls.
+  // client.cc: events, calls and links.
   void OnEvent(const raft::Tick& event, ClientEffects* effects);
   void OnEvent(const LinkOpened& event, ClientEffects* effects);
   void OnEvent(const LinkClosed& event, ClientEffects* effects);
   void OnEvent(const ResponseReceived& event, ClientEffects* effects);
   void OnEvent(const StartCall& event, ClientEffects* effects);
   void OnEvent(const CloseClient& event, ClientEffects* effects);
-  std::optional<Failure> RefusalOf(const StartCall& event) const;
+  // Why the call cannot even wait; kOk if it can.
+  Failure RefusalOf(const Call& call) const;
+  Failure CommandRefusalOf(const Command& command) const;
   void OnCallResponse(LaneState* lane, CallId id,
                       const ClientResponse& response, ClientEffects* effects);
-  void OnCallFailure(LaneState* lane, CallId id, const Failure& failure,
-                     ClientEffects* effects);
-  void OnRetryableFailure(LaneState* lane, const Failure& failure,
-                          ClientEffects* effects);
+  void OnRefusal(LaneState* lane, const Failure& failure);
   void ExpireCalls(ClientEffects* effects);
   void ExpireLinks(ClientEffects* effects);
-  void DropLink(LaneState* lane, ClientEffects* effects);
-  void AttemptsCutOff(LaneState* lane, ClientEffects* effects);
+  // Closes the link and goes to `hint`, or, when empty, to the next endpoint.
+  void DropLink(LaneState* lane, const std::string& hint,
+                ClientEffects* effects);
+  void CutOffAttempts(LaneState* lane, ClientEffects* effects);
+  // Waits to be sent again, unless no later attempt could succeed.
+  void Requeue(CallId id, ClientEffects* effects);
+  void Enqueue(CallId id, const Call& call);
   void Finish(CallId id, CallResult result, ClientEffects* effects);
-  void GiveUp(CallId id, std::string_view why, ClientEffects* effects);
+  // Finishes without an answer: `outcome_unknown` or `error`.
+  void GiveUp(CallId id, Error error, std::string detail,
+              ClientEffects* effects);
   void Pump(ClientEffects* effects);
-  void PumpLane(LaneState* lane, ClientEffects* effects);
-  bool Sendable(const Call& call) const;
+  void PumpCalls(LaneState* lane, ClientEffects* effects);
+  std::optional<CallId> NextToSend(const LaneState& lane) const;
   void Send(LaneState* lane, CallId id, ClientEffects* effects);
-  void Emit(LaneState* lane, Outstanding outstanding,
-            decltype(ClientRequest::body) body, ClientEffects* effects);
+  uint64_t Emit(LaneState* lane, Asker asker,
+                decltype(ClientRequest::body) body, ClientEffects* effects);
   bool Wanted(const LaneState& lane) const;
   raft::Time SilenceLimit(const LaneState& lane) const;
+  LaneState* LaneOf(LinkId link);
+  LaneState& command_lane() { return lanes_[0]; }
+  size_t in_flight() const;
+  size_t waiting() const;
 
   // client_session.cc: the session's life.
+  bool Leased() const { return options_.session_ttl > raft::Duration(0); }
   void PumpSession(ClientEffects* effects);
   std::string Nonce() const;
-  void OnOpenResponse(LaneState* lane, const ClientResponse& response,
-                      ClientEffects* effects);
-  void OnKeepAliveResponse(LaneState* lane, const Outstanding& attempt,
+  void OnOpenResponse(const ClientResponse& response, ClientEffects* effects);
+  void OnKeepAliveResponse(const KeepAliveAttempt& attempt, raft::Time sent,
                            const ClientResponse& response,
                            ClientEffects* effects);
   void OnSessionExpired(SessionId session, ClientEffects* effects);
-  void OnSessionEnded();
-  void OnSessionAttemptCutOff(const Outstanding& attempt);
+  void OnSessionEnded(SessionId session, ClientEffects* effects);
+  // No command of this session can be done any more.
+  void LeaveSession(Failure refusal, bool open_another, ClientEffects* effects);
   raft::Duration KeepAliveInterval() const;
+  raft::Time KeepAliveDue() const;
+  // Sequences go far enough ahead of the oldest unanswered one, no further.
+  bool WindowOpen() const;
   bool IsEndOfOwnSession(const Call& call) const;
-
-  LaneState* LaneOf(LinkId link);
 
   ClientOptions options_;
   raft::Time now_;
@@ -327,8 +352,8 @@ class Client {
   std::vector<LaneState> lanes_;  // by Lane; one unless `read_any`
   absl::btree_map<CallId, Call> calls_;
   absl::btree_set<std::pair<raft::Time, CallId>> deadlines_;
-  size_t waiting_ = 0;  // calls in some lane's `waiting`
   SessionState session_;
+  std::string trouble_;  // the last one met, for the details of failures
 };
 
 }  // namespace registry

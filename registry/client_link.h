@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "raft/frame.h"
 #include "raft/types.h"
 #include "registry/client.h"
 #include "registry/ports.h"
@@ -74,16 +75,26 @@ class ClientLink : public TransportHandler {
   struct Connection;
 
   void Step(const ClientEvent& event);
-  void Perform(const ClientEffect& effect);
+  void Perform(ClientEffect* effect);
+  void Dial(const OpenLink& open);
+  void Hang(LinkId link);
+  bool OnFrame(Connection* connection, const raft::Frame& frame);
+  bool OnHello(Connection* connection, std::string_view payload);
+  // The member is not worth talking to: as if it had closed.
+  void Refuse(ConnectionId id);
+  void Notify(const ClientEffect& notice);
 
   Client client_;
   Transport* const transport_;
   raft::Time now_;
+  // Of the first member that said hello. Members of another cluster among the
+  // endpoints are refused: a session's number means nothing, or worse,
+  // something, there.
+  raft::ClusterId cluster_;
   absl::btree_map<ConnectionId, std::unique_ptr<Connection>> connections_;
   absl::btree_map<LinkId, ConnectionId> links_;
   // CallDone, SessionOpened and SessionLost, until OnTurnEnd.
   ClientEffects notices_;
-  ClientEffects effects_;  // scratch of Step
   Completion completion_;
   SessionChanged opened_;
   SessionChanged lost_;

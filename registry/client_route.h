@@ -64,28 +64,34 @@ class ClientRoute {
 
   // Open and not pausing: requests may be sent.
   bool Ready(raft::Time now) const;
-  bool open() const { return state_ == State::kOpen; }
   // The link being dialled or open; 0 when there is none.
   LinkId link() const { return link_; }
+  // Of the link, or of the last one.
+  const std::string& address() const { return address_; }
 
   // The next dial, if one is due; takes `link` as its id.
   std::optional<OpenLink> Dial(raft::Time now, LinkId link);
-  // True when dialling has taken too long: the caller drops the link.
+  // Dialling has taken too long: the caller closes the link and calls OnLost.
   bool DialTimedOut(raft::Time now) const;
 
   void OnOpened();
   // An answer that got work done: the member is the right one.
   void OnAnswered();
   // The link is gone or given up; the next endpoint follows after a back-off.
-  void OnLost(raft::Time now);
-  // The member named another one. The link is gone (the caller closed it).
+  // `dead`: because it failed, not because its member refused.
+  void OnLost(raft::Time now, bool dead);
+  // Whether to follow a member's hint: not to itself, not to a member that was
+  // just found dead (followers name a dead leader until they elect another),
+  // and not in circles.
+  bool HintUsable(const std::string& address) const;
+  // Follows it. The link is gone (the caller closed it).
   void OnHint(raft::Time now, const std::string& address);
   // The member refused for now: pause. True when it refused so often that the
-  // caller should drop the link and call OnLost.
+  // caller should close the link and call OnLost.
   bool OnRefused(raft::Time now);
 
   // When something here becomes due: a dial, a dial's timeout, a pause's end.
-  raft::Time NextDeadline(bool wanted) const;
+  raft::Time NextDeadline(raft::Time now, bool wanted) const;
 
  private:
   enum class State : uint8_t { kIdle, kDialling, kOpen };
@@ -95,11 +101,13 @@ class ClientRoute {
   Options options_;
   State state_ = State::kIdle;
   LinkId link_;
-  size_t endpoint_ = 0;              // the next one of the rotation
-  std::optional<std::string> hint_;  // dialled before the rotation goes on
-  raft::Time due_;  // kIdle: not before; kDialling: timeout; kOpen: pause
+  std::string address_;
+  size_t endpoint_ = 0;  // the next one of the rotation
+  std::string hint_;     // dialled before the rotation goes on; may be empty
+  std::string dead_;     // the address whose link failed last
+  raft::Time due_;  // kIdle: not before; kDialling: timeout; kOpen: pause's end
   uint32_t failures_ = 0;  // since the last answer
-  uint32_t refusals_ = 0;  // on this link, since the last answer
+  uint32_t refusals_ = 0;  // on this link, since its last answer
   uint32_t hints_ = 0;     // since the last answer
   uint64_t backoffs_ = 0;  // ever: the jitter's counter
 };
