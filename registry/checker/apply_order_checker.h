@@ -18,7 +18,6 @@
 #include <string>
 #include <utility>
 
-#include "registry/checker/history.h"
 #include "registry/checker/model.h"
 #include "registry/command.h"
 
@@ -66,20 +65,30 @@ class ApplyOrderChecker {
 
  private:
   using CommandName = std::pair<SessionId, Sequence>;
-  // What the log says about one command: its first entry, and the answers that
-  // its entries gave. Usually one; a late copy adds `compacted` or
-  // `session_expired`.
+  // What the log says about one command.
   struct Entries {
-    raft::Index first;
-    bool effective = false;  // it was applied, not refused as a late copy
-    std::map<raft::Index, CommandReply> replies;  // where they changed
+    uint64_t operation_digest = 0;  // a name never stands for two operations
+    raft::Index effective;          // the entry that did it; 0: none
+    // The answers of its entries, by the index of the entry; retries that gave
+    // the first one's are left out. Nearly always one: a late copy may add
+    // `compacted` or `session_expired`.
+    std::map<raft::Index, CommandReply> replies;
+  };
+  struct OpenedSession {
+    std::string nonce;
+    std::optional<raft::Index> ended;
   };
 
+  Violation Enter(raft::Index index, const Command& command,
+                  const CommandReply& reply);
+  void NoteEnds(raft::Index index, const Command& command);
   raft::Index FloorOf(CallNumber call);
-  Violation JudgeReply(const Command& command, const CommandReply& reply,
-                       raft::Index floor);
-  Violation JudgeOpenSession(const OpenSession& operation,
+  Violation JudgeOpenSession(raft::Index floor, const OpenSession& operation,
                              const CommandReply& reply);
+  Violation JudgeEndOfOwnSession(const Command& command);
+  Violation JudgeNotDone(const Command& command);
+  Violation Acknowledge(raft::Index floor, raft::Index index,
+                        const std::string& what);
 
   Model model_;
   raft::Index applied_;
@@ -88,8 +97,7 @@ class ApplyOrderChecker {
   std::map<CallNumber, raft::Index> floors_;  // acknowledged_ at the call
   std::map<CommandName, Entries> entries_;
   std::set<CommandName> not_done_;
-  // Sessions opened so far: the index, which is the id, and the nonce.
-  std::map<raft::Index, std::string> opened_;
+  std::map<SessionId, OpenedSession> opened_;
 };
 
 }  // namespace registry::checker
