@@ -82,6 +82,7 @@ absl::Status Wal::StartSegment(SegmentHeader header,
   const uint64_t old_size = size_;
   const uint64_t old_zeroed = zeroed_;
   size_ = std::max(RoundUp(options_.segment_bytes, block), end);
+  header.segment_bytes = size_;
   zeroed_ = 0;
 
   WalState state = header.state;

@@ -138,7 +138,7 @@ std::string EncodeSegmentHeader(const SegmentHeader& header) {
   PutNode(header.state.vote, &out);
   Put<uint64_t>(0, &out);  // snapshot index
   Put<uint64_t>(0, &out);  // snapshot term
-  Put<uint64_t>(0, &out);  // reserved
+  Put<uint64_t>(header.segment_bytes, &out);
   CHECK_EQ(out.size(), kSegmentHeaderBytes);
   std::string_view all = out;
   PutAt<uint32_t>(kHeaderChecksumAt,
@@ -177,6 +177,7 @@ absl::StatusOr<SegmentHeader> DecodeSegmentHeader(std::string_view bytes) {
   header.state.last_index = Index(Get<uint64_t>(bytes, 80) - 1);
   header.state.term = Term(Get<uint64_t>(bytes, 88));
   header.state.vote = GetNode(bytes, 96);
+  header.segment_bytes = Get<uint64_t>(bytes, 120);
   if (header.block_bytes < kBlockBytesMin ||
       header.block_bytes % kBlockBytesMin != 0) {
     return absl::DataLossError("the segment header's block size is impossible");

@@ -53,6 +53,9 @@ struct SegmentHeader {
   uint64_t previous_end = 0;
   // This file's bytes before this offset were durable before it got its name.
   uint64_t synced_end = 0;
+  // The file's size when it got its name. Only a segment that has a successor
+  // may be shorter.
+  uint64_t segment_bytes = 0;
   WalState state;  // at the beginning of this segment
   bool operator==(const SegmentHeader&) const = default;
 };

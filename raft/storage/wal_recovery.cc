@@ -247,6 +247,11 @@ class Recovery {
     absl::Status read = ReadWhole(file->get(), &all);
     if (!read.ok()) return read;
 
+    if (last && all.size() < header.segment_bytes) {
+      return DataLoss(path, all.size(),
+                      absl::StrCat("the file ends here; it was made ",
+                                   header.segment_bytes, " bytes long"));
+    }
     std::string_view bytes = all;
     uint64_t synced_mark = header.synced_end;
     if (!last) {
