@@ -46,9 +46,10 @@ struct Peer {
   Ballot ballot = Ballot::kSilent;  // in this node's current campaign
   // The rest is a leader's, and starts anew with every leadership.
   Progress progress;
-  Time heard_at;      // last reply of this term: for check-quorum
-  Round confirmed;    // newest round that it echoed in this term
-  Index commit_told;  // newest commit index sent to it
+  Time heard_at;         // last reply of this term: for check-quorum
+  Round confirmed;       // newest round that it echoed in this term
+  Index commit_told;     // newest commit index sent to it
+  bool stopped = false;  // a full window holds entries back
 };
 
 // The contract of inputs and outputs is in raft_io.h.

@@ -112,6 +112,7 @@ void Raft::BecomeLeader() {
     peer.heard_at = now_;
     peer.confirmed = Round(0);
     peer.commit_told = Index(0);
+    peer.stopped = false;
   }
   round_ = Round(0);
   heartbeat_due_ = now_ + config_.heartbeat;

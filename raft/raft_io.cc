@@ -2,6 +2,16 @@
 
 namespace raft {
 
+std::string_view ToString(RefusalReason reason) {
+  switch (reason) {
+    case RefusalReason::kNotLeader:
+      return "not-leader";
+    case RefusalReason::kOverloaded:
+      return "overloaded";
+  }
+  return "unknown reason";
+}
+
 std::string_view ToString(Role role) {
   switch (role) {
     case Role::kFollower:

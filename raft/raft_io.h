@@ -149,6 +149,7 @@ struct Proposed {
 };
 
 enum class RefusalReason : uint8_t { kNotLeader = 1, kOverloaded = 2 };
+std::string_view ToString(RefusalReason reason);
 
 // Nothing of the proposal entered the log: a definite failure.
 struct ProposalRefused {

@@ -203,10 +203,11 @@ void Raft::CommitTo(Index index) {
 void Raft::TickLeader() {
   CheckQuorum();
   if (role_ != Role::kLeader) return;
+  if (now_ >= heartbeat_due_) {
+    heartbeat_due_ = now_ + config_.heartbeat;
+    for (Peer& peer : peers_) SendHeartbeat(&peer);
+  }
   if (now_ >= tell_commit_at_) TellCommit();
-  if (now_ < heartbeat_due_) return;
-  heartbeat_due_ = now_ + config_.heartbeat;
-  for (Peer& peer : peers_) SendHeartbeat(&peer);
 }
 
 void Raft::SendHeartbeat(Peer* peer) {
@@ -236,9 +237,10 @@ void Raft::SendAppends(Peer* peer) {
     SendAppend(peer, /*with_entries=*/true);
   }
   if (progress.must_ask()) SendAppend(peer, /*with_entries=*/false);
-  if (progress.window_full() && progress.next() <= log_.last_index()) {
-    EmitProbe(ProbeId::kWindowFull);
-  }
+  const bool stopped =
+      progress.window_full() && progress.next() <= log_.last_index();
+  if (stopped && !peer->stopped) EmitProbe(ProbeId::kWindowFull);
+  peer->stopped = stopped;
 }
 
 void Raft::SendAppend(Peer* peer, bool with_entries) {
