@@ -233,18 +233,20 @@ void Client::OnCallResponse(LaneState* lane, CallId id,
     return;
   }
   const SessionId session = command->session;
-  const bool ends_session =
-      IsEndOfOwnSession(call) &&
-      (error == Error::kOk || error == Error::kSessionExpired);
-  if (error == Error::kSessionExpired) {
+  if (error == Error::kCompacted) {
+    // Its answer is forgotten, so it had one.
+    call.maybe_done = true;
+    GiveUp(id, error, "the answer is forgotten", effects);
+  } else if (IsEndOfOwnSession(call) &&
+             (error == Error::kOk || error == Error::kSessionExpired)) {
+    // Expired: what it was for has happened, by an earlier attempt or without.
+    Finish(id, response.body, effects);
+    OnSessionEnded(session, effects);
+  } else if (error != Error::kSessionExpired) {
+    Finish(id, response.body, effects);
+  } else {
     // An earlier attempt may have been applied while the session lived.
     GiveUp(id, error, "the session is no more", effects);
-  } else {
-    Finish(id, response.body, effects);
-  }
-  if (ends_session) {
-    OnSessionEnded(session, effects);
-  } else if (error == Error::kSessionExpired) {
     OnSessionExpired(session, effects);
   }
 }

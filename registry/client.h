@@ -11,7 +11,8 @@
 //   - Three failures that are three different answers:
 //       unavailable       definitely not done
 //       outcome_unknown   may or may not have been done (commands only)
-//       session_expired   definitely not done, and never will be
+//       session_expired   definitely not done, and never will be; in answer to
+//                         an EndSession of the client's own: done (API.md)
 //   - A read is retried until it is answered or its deadline; then it is
 //     `unavailable`, never "not found" and never empty.
 #ifndef REGISTRY_CLIENT_H_

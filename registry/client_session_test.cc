@@ -142,6 +142,28 @@ TEST(ClientSessionTest, EndingTheSessionIsNoLoss) {
   EXPECT_EQ(hand.ResultOf(2), Error::kSessionExpired);
 }
 
+// The answer of the attempt that was cut off went with the session.
+TEST(ClientSessionTest, ARetriedEndFindsTheSessionGone) {
+  Hand hand;
+  hand.OpenSessionNow();
+  hand.Start(1, Operation(EndSession{SessionId(100)}));
+  hand.Cut();
+  while (hand.dials.size() == 1) hand.TickTo(hand.client.NextDeadline());
+  hand.Open();
+  const CommandReply reply{.error = Error::kSessionExpired};
+  hand.Answer(hand.last(), reply);
+  EXPECT_EQ(hand.done.at(1), CallResult(reply));
+  EXPECT_TRUE(hand.lost.empty());
+}
+
+TEST(ClientSessionTest, AForgottenAnswerIsUnknown) {
+  Hand hand;
+  hand.OpenSessionNow();
+  hand.Start(1, Put("k"));
+  hand.Answer(hand.last(), CommandReply{.error = Error::kCompacted});
+  EXPECT_EQ(hand.ResultOf(1), Error::kOutcomeUnknown);
+}
+
 TEST(ClientSessionTest, ARefusedSessionAnswersItsCommands) {
   Hand hand;
   hand.Start(1, Put("k"));
