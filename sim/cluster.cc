@@ -1,0 +1,564 @@
+#include "sim/cluster.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "raft/check.h"
+#include "raft/storage/storage.h"
+
+namespace sim {
+namespace {
+
+using registry::Replica;
+
+constexpr char kDataDir[] = "data";
+constexpr raft::ClusterId kClusterId{0xc1a55};
+constexpr int64_t kFirstBootSpreadUs = 50'000;
+constexpr int64_t kHealedRestartUs = 100'000;
+
+raft::NodeId IdOf(uint32_t node) {
+  return {.slot = static_cast<uint8_t>(node + 1), .incarnation = 1};
+}
+std::string PeerAddress(uint32_t node) {
+  return "n" + std::to_string(node + 1) + ":1";
+}
+
+}  // namespace
+
+std::string Cluster::ClientAddress(uint32_t node) {
+  return "n" + std::to_string(node + 1) + ":2";
+}
+
+// What waits for a node's next turn.
+struct Cluster::Input {
+  bool is_disk = false;
+  NetworkInput network;
+  uint64_t job = 0;
+  absl::Status status;
+};
+
+// A node's transport and disk queue, with a fuse: when it blows, the process
+// is dead between two of its effects, and nothing that the turn still tries
+// reaches the world.
+class Cluster::Ports : public registry::Transport, public registry::DiskQueue {
+ public:
+  Ports(registry::Transport* transport, registry::DiskQueue* disk)
+      : transport_(transport), disk_(disk) {}
+
+  registry::ConnectionId Connect(const std::string& address) override {
+    // Dead processes dial nobody; the id is one that no connection has.
+    return Pass() ? transport_->Connect(address)
+                  : registry::ConnectionId(UINT64_MAX - suppressed_);
+  }
+  size_t Send(registry::ConnectionId connection, std::string bytes) override {
+    return Pass() ? transport_->Send(connection, std::move(bytes)) : 0;
+  }
+  void Close(registry::ConnectionId connection) override {
+    if (Pass()) transport_->Close(connection);
+  }
+  void Submit(registry::DiskLane lane, uint64_t job,
+              std::function<absl::Status()> work) override {
+    if (Pass()) disk_->Submit(lane, job, std::move(work));
+  }
+
+  void Arm(uint32_t effects) { fuse_ = effects; }
+  void Disarm() { fuse_.reset(); }
+  // From now on nothing passes.
+  void Blow() { blown_ = true; }
+  void Reset() {
+    blown_ = false;
+    fuse_.reset();
+  }
+  bool blown() const { return blown_; }
+  uint64_t suppressed() const { return suppressed_; }
+
+ private:
+  bool Pass() {
+    if (!blown_ && fuse_.has_value() && (*fuse_)-- == 0) blown_ = true;
+    suppressed_ += blown_;
+    return !blown_;
+  }
+
+  registry::Transport* const transport_;
+  registry::DiskQueue* const disk_;
+  std::optional<uint32_t> fuse_;
+  bool blown_ = false;
+  uint64_t suppressed_ = 0;
+};
+
+struct Cluster::Node {
+  Node(SimDiskOptions disk_options, SimDiskQueue disk_queue, Turns node_turns)
+      : disk(disk_options),
+        queue(std::move(disk_queue)),
+        turns(std::move(node_turns)) {}
+
+  SimDisk disk;
+  SimDiskQueue queue;
+  Turns turns;
+  std::unique_ptr<Ports> ports;
+  std::unique_ptr<Replica> replica;  // dies before what it stands on
+  std::vector<Input> inbox;
+  uint64_t boots = 0;
+  uint64_t crashes = 0;
+  uint64_t clocks = 0;
+  bool clock_lost = false;  // the machine lost power: another clock follows
+
+  // What is planned for it.
+  bool effect_crash_power = false;
+  int64_t effect_crash_down_us = 0;
+  std::optional<uint32_t> file_operations;  // until the power fails
+  int64_t disk_crash_down_us = 0;
+  bool sync_fails = false;
+  int64_t sync_fail_down_us = 0;
+  uint32_t crashes_in_boot = 0;
+  bool restart_due = false;
+  uint64_t restart = 0;  // number of the restart that counts
+  int64_t slowness = 100;
+};
+
+Cluster::Cluster(const ClusterOptions& options, Scheduler* scheduler,
+                 SimNetwork* network, ClusterChecker* checker,
+                 Violations* violations, raft::Digest* digest)
+    : options_(options),
+      scheduler_(scheduler),
+      network_(network),
+      checker_(checker),
+      violations_(violations),
+      digest_(digest) {
+  for (uint32_t i = 0; i < options_.nodes; ++i) {
+    Draws draws(options_.seed, Stream::kCrash, i);
+    SimDiskOptions disk;
+    disk.seed = draws.Next();
+    disk.garbage_in_torn_sectors = draws.Chance(500'000);
+    nodes_.push_back(std::make_unique<Node>(
+        disk, SimDiskQueue(options_.seed, i, options_.disk, scheduler_),
+        Turns(options_.seed, i, scheduler_, NodeClock(Instant(), 0, 0))));
+    Node& node = *nodes_.back();
+    node.turns.clock() = DrawClock(i);
+    node.ports = std::make_unique<Ports>(network_->transport(i), &node.queue);
+    node.disk.set_hook([this, i](const FileOperation& operation) {
+      return OnFileOperation(i, operation);
+    });
+    network_->Listen(i, registry::Listener::kPeer, PeerAddress(i));
+    network_->Listen(i, registry::Listener::kClient, ClientAddress(i));
+  }
+}
+
+Cluster::~Cluster() {
+  for (const auto& node : nodes_) node->ports->Blow();
+}
+
+NodeClock Cluster::DrawClock(uint32_t node) {
+  Draws draws(options_.seed, Stream::kClock, node, at(node).clocks++);
+  const int64_t offset = draws.Between(0, 1'000'000'000);
+  return NodeClock(scheduler_->now(), offset, 0);
+}
+
+void Cluster::Start() {
+  for (uint32_t i = 0; i < size(); ++i) {
+    FormatDisk(i);
+    Draws draws(options_.seed, Stream::kBoot, i);
+    ScheduleRestart(i, draws.Between(0, kFirstBootSpreadUs));
+  }
+}
+
+void Cluster::FormatDisk(uint32_t node) {
+  raft::storage::Identity identity{.cluster = kClusterId, .node = IdOf(node)};
+  for (uint32_t i = 0; i < size(); ++i) {
+    identity.initial_voters.push_back(IdOf(i));
+  }
+  Draws draws(options_.seed, Stream::kBoot, node, 0);
+  Node& formatted = at(node);
+  if (draws.Chance(250'000)) {
+    formatted.file_operations = static_cast<uint32_t>(draws.Below(12));
+    const absl::Status first =
+        raft::storage::Format(&formatted.disk, kDataDir, identity);
+    formatted.file_operations.reset();
+    formatted.disk.Crash(draws.Next());
+    if (first.ok()) return;
+  }
+  const absl::Status status =
+      raft::storage::Format(&formatted.disk, kDataDir, identity);
+  // A cut that hit after the last step leaves a folder that is formatted.
+  if (status.ok() || absl::IsFailedPrecondition(status)) return;
+  violations_->Add(Violation::Kind::kCrash, "format", status.ToString());
+}
+
+registry::ReplicaOptions Cluster::ReplicaOptionsOf(uint32_t node) const {
+  Draws draws(options_.seed, Stream::kBoot, node, 1, nodes_[node]->boots);
+  registry::ReplicaOptions options{.data_dir = kDataDir,
+                                   .cluster = kClusterId,
+                                   .heartbeat = options_.heartbeat,
+                                   .election = options_.election,
+                                   .seed = options_.seed,
+                                   .boot = draws.Next(),
+                                   .storage = options_.storage};
+  for (uint32_t i = 0; i < size(); ++i) {
+    options.members.push_back({.node = IdOf(i),
+                               .peer_address = PeerAddress(i),
+                               .client_address = ClientAddress(i)});
+  }
+  return options;
+}
+
+void Cluster::ScheduleRestart(uint32_t node, int64_t down_us) {
+  Node& down = at(node);
+  down.restart_due = true;
+  const int64_t after = healed_ ? std::min(down_us, kHealedRestartUs) : down_us;
+  scheduler_->After(after, {SimEvent::Kind::kRestart, node, ++down.restart});
+}
+
+void Cluster::Boot(uint32_t node) {
+  Node& booting = at(node);
+  CHECK(booting.replica == nullptr);
+  booting.restart_due = false;
+  ++booting.boots;
+  ++effects_.boots;
+  if (std::exchange(booting.clock_lost, false)) {
+    booting.turns.clock() = DrawClock(node);
+  }
+  booting.ports->Reset();
+  booting.inbox.clear();
+  Draws draws(options_.seed, Stream::kBoot, node, 2, booting.boots);
+  if (booting.crashes_in_boot > 0 && !healed_) {
+    --booting.crashes_in_boot;
+    booting.file_operations = static_cast<uint32_t>(draws.Below(40));
+  }
+  const registry::Ports ports{.vfs = &booting.disk,
+                              .transport = booting.ports.get(),
+                              .disk = booting.ports.get()};
+  absl::StatusOr<std::unique_ptr<Replica>> replica =
+      Replica::Boot(ReplicaOptionsOf(node), ports, booting.turns.Read());
+  booting.file_operations.reset();
+  if (booting.disk.dead()) {
+    ++effects_.crashes_in_boot;
+    replica = absl::AbortedError("the power failed");  // closes its files
+    booting.disk.Crash(draws.Next());
+    booting.clock_lost = true;
+    return ScheduleRestart(node, draws.Between(0, 200'000));
+  }
+  if (!replica.ok()) {
+    violations_->Add(Violation::Kind::kCrash, "boot",
+                     ToString(IdOf(node)) +
+                         " does not start: " + replica.status().ToString());
+    return;
+  }
+  booting.replica = *std::move(replica);
+  booting.turns.NewLife();
+  booting.turns.set_slowness(booting.slowness);
+  network_->StartProcess(node);
+  checker_->OnBoot(node, booting.replica->node());
+  booting.replica->SetObserver([this, node](const registry::Event& event,
+                                            const registry::Effects& effects) {
+    Observe(node, event, effects);
+  });
+  booting.turns.Request();
+}
+
+void Cluster::Observe(uint32_t node, const registry::Event& event,
+                      const registry::Effects& effects) {
+  digest_->Add(scheduler_->now());
+  digest_->AddNumber(node);
+  digest_->Add(event);
+  digest_->Add(effects);
+  for (const registry::Effect& effect : effects) {
+    if (const auto* probe = std::get_if<raft::Probe>(&effect)) {
+      probes_ |= uint64_t{1} << static_cast<uint64_t>(probe->id);
+    }
+  }
+  checker_->OnStep(node, at(node).replica->node(), event, effects);
+}
+
+void Cluster::OnNetworkInput(uint32_t node, NetworkInput input) {
+  Node& told = at(node);
+  if (told.replica == nullptr) return;
+  told.inbox.push_back({.network = std::move(input)});
+  told.turns.Request();
+}
+
+void Cluster::OnEvent(const SimEvent& event) {
+  switch (event.kind) {
+    case SimEvent::Kind::kTurn:
+    case SimEvent::Kind::kWake:
+      if (event.kind == SimEvent::Kind::kTurn && at(event.who).turns.paused()) {
+        ++effects_.turns_late;
+      }
+      if (at(event.who).turns.OnEvent(event)) RunTurn(event.who);
+      return;
+    case SimEvent::Kind::kDiskJob:
+      return RunDiskJob(event.who, event);
+    case SimEvent::Kind::kRestart:
+      if (at(event.who).restart_due && at(event.who).restart == event.arg) {
+        Boot(event.who);
+      }
+      return;
+    default:
+      CHECK(false);
+  }
+}
+
+void Cluster::RunTurn(uint32_t node) {
+  Node& running = at(node);
+  Replica& replica = *running.replica;
+  ++effects_.turns;
+  effects_.turns_slow += running.slowness > 100;
+  const std::vector<Input> inbox = std::exchange(running.inbox, {});
+  replica.OnTime(running.turns.Read());
+  for (const Input& input : inbox) {
+    if (input.is_disk) {
+      replica.OnDiskDone(input.job, input.status);
+    } else {
+      Dispatch(input.network, &replica);
+    }
+  }
+  replica.OnTurnEnd();
+  if (running.ports->blown()) {
+    ++effects_.crashes_between_effects;
+    return Die(node, running.effect_crash_power, running.effect_crash_down_us);
+  }
+  if (replica.halted()) {
+    ++effects_.halts;
+    return Die(node, true, running.sync_fail_down_us);
+  }
+  running.turns.SetDeadline(replica.NextDeadline());
+}
+
+void Cluster::RunDiskJob(uint32_t node, const SimEvent& event) {
+  Node& running = at(node);
+  SimDiskQueue::Completion done = running.queue.OnEvent(event);
+  if (running.disk.dead()) {
+    ++effects_.crashes_in_disk_jobs;
+    return Die(node, true, running.disk_crash_down_us);
+  }
+  if (!done.ran) return;
+  running.inbox.push_back(
+      {.is_disk = true, .job = done.job, .status = std::move(done.status)});
+  running.turns.Request();
+}
+
+absl::Status Cluster::OnFileOperation(uint32_t node,
+                                      const FileOperation& operation) {
+  Node& owner = at(node);
+  if (owner.file_operations.has_value() && (*owner.file_operations)-- == 0) {
+    owner.file_operations.reset();
+    return absl::AbortedError("the power failed");
+  }
+  if (owner.sync_fails && operation.kind == FileOperation::Kind::kSync) {
+    owner.sync_fails = false;
+    return absl::DataLossError("I/O error in sync of " + operation.path);
+  }
+  return absl::OkStatus();
+}
+
+// The process ends here and now; `power`: the machine with it.
+void Cluster::Die(uint32_t node, bool power, int64_t down_us) {
+  Node& dying = at(node);
+  CHECK(dying.replica != nullptr);
+  effects_.leaders_crashed +=
+      dying.replica->node().raft().role() == raft::Role::kLeader;
+  ++(power ? effects_.power_losses : effects_.kills);
+  dying.ports->Blow();
+  if (!dying.disk.dead()) LeaveJobHalfDone(node);
+  if (power) {
+    network_->PowerOff(node);
+    dying.clock_lost = true;
+  } else {
+    network_->KillProcess(node);
+  }
+  dying.replica.reset();
+  dying.queue.Clear();
+  Draws draws(options_.seed, Stream::kCrash, node, ++dying.crashes);
+  if (power) {
+    dying.disk.Crash(draws.Next());
+  } else {
+    dying.disk.Kill();
+  }
+  dying.inbox.clear();
+  dying.turns.Die();
+  dying.file_operations.reset();
+  dying.sync_fails = false;
+  ScheduleRestart(node, down_us);
+}
+
+// A job that runs on the disk's thread got as far as some file operation.
+void Cluster::LeaveJobHalfDone(uint32_t node) {
+  Node& dying = at(node);
+  std::function<absl::Status()> work =
+      dying.queue.TakeRunning(registry::DiskLane::kWal);
+  if (work == nullptr) return;
+  Draws draws(options_.seed, Stream::kCrash, node, dying.crashes, 1);
+  dying.file_operations = static_cast<uint32_t>(draws.Below(8));
+  (void)work();
+  effects_.crashes_in_disk_jobs += dying.disk.dead();
+}
+
+// ------------------------------------------------------------------ faults
+
+void Cluster::Crash(uint32_t node, bool power, int64_t down_us,
+                    uint32_t crashes_in_boot) {
+  if (!up(node)) return;
+  at(node).crashes_in_boot = crashes_in_boot;
+  Die(node, power, down_us);
+}
+
+void Cluster::CrashAtEffect(uint32_t node, uint32_t effects, bool power,
+                            int64_t down_us) {
+  if (!up(node)) return;
+  Node& armed = at(node);
+  armed.ports->Arm(effects);
+  armed.effect_crash_power = power;
+  armed.effect_crash_down_us = down_us;
+}
+
+void Cluster::CrashInDiskJob(uint32_t node, uint32_t operations,
+                             int64_t down_us) {
+  if (!up(node)) return;
+  at(node).file_operations = operations;
+  at(node).disk_crash_down_us = down_us;
+}
+
+void Cluster::FailNextSync(uint32_t node, int64_t down_us) {
+  if (!up(node)) return;
+  at(node).sync_fails = true;
+  at(node).sync_fail_down_us = down_us;
+}
+
+void Cluster::Pause(uint32_t node, int64_t length_us) {
+  if (up(node)) at(node).turns.Pause(scheduler_->now() + length_us);
+}
+
+void Cluster::StallDisk(uint32_t node, int64_t length_us) {
+  if (up(node)) at(node).queue.Stall(scheduler_->now() + length_us);
+}
+
+void Cluster::SetSlowness(uint32_t node, int64_t percent) {
+  at(node).slowness = percent;
+  at(node).turns.set_slowness(percent);
+}
+
+void Cluster::SetDiskSlowness(uint32_t node, int64_t percent) {
+  at(node).queue.set_slowness(percent);
+}
+
+void Cluster::SetClockRate(uint32_t node, int64_t rate_ppm) {
+  ++effects_.clocks_changed;
+  at(node).turns.clock().SetRate(scheduler_->now(), rate_ppm);
+  if (up(node)) at(node).turns.Request();  // its deadline is elsewhere now
+}
+
+void Cluster::Heal() {
+  healed_ = true;
+  for (uint32_t i = 0; i < size(); ++i) {
+    Node& node = at(i);
+    node.ports->Disarm();
+    node.file_operations.reset();
+    node.sync_fails = false;
+    node.crashes_in_boot = 0;
+    if (node.replica != nullptr) {
+      node.turns.Resume();
+      node.queue.EndStall();
+    } else if (node.restart_due) {
+      ScheduleRestart(i, kHealedRestartUs);
+    }
+  }
+}
+
+// --------------------------------------------------------------- observers
+
+bool Cluster::up(uint32_t node) const {
+  return nodes_.at(node)->replica != nullptr;
+}
+
+const Replica* Cluster::replica(uint32_t node) const {
+  return nodes_.at(node)->replica.get();
+}
+
+std::optional<uint32_t> Cluster::leader() const {
+  std::optional<uint32_t> leader;
+  raft::Term term;
+  for (uint32_t i = 0; i < size(); ++i) {
+    if (!up(i)) continue;
+    const raft::Raft& raft = replica(i)->node().raft();
+    if (raft.role() == raft::Role::kLeader && raft.term() > term) {
+      leader = i;
+      term = raft.term();
+    }
+  }
+  return leader;
+}
+
+bool Cluster::Converged() const {
+  for (uint32_t i = 0; i < size(); ++i) {
+    if (!up(i)) return false;
+    const registry::Node& node = replica(i)->node();
+    if (node.state().applied() != checker_->committed() ||
+        node.raft().last_index() != checker_->committed() ||
+        node.state().digest() != checker_->state().digest()) {
+      return false;
+    }
+  }
+  return true;
+}
+
+std::string Cluster::Describe() const {
+  std::string text;
+  for (uint32_t i = 0; i < size(); ++i) {
+    if (!text.empty()) text += "; ";
+    text += ToString(IdOf(i)) + ": ";
+    if (!up(i)) {
+      text += "down";
+      continue;
+    }
+    const raft::Raft& raft = replica(i)->node().raft();
+    text += std::string(ToString(raft.role())) + " term " +
+            std::to_string(raft.term().value()) + " commit " +
+            std::to_string(raft.commit().value()) + " last " +
+            std::to_string(raft.last_index().value()) + " applied " +
+            std::to_string(replica(i)->node().state().applied().value());
+  }
+  return text;
+}
+
+std::string Cluster::RolesText() const {
+  std::string text;
+  for (uint32_t i = 0; i < size(); ++i) {
+    if (!text.empty()) text += "  ";
+    text += ToString(IdOf(i)) + " ";
+    if (!up(i)) {
+      text += "down";
+      continue;
+    }
+    const raft::Raft& raft = replica(i)->node().raft();
+    text += std::string(ToString(raft.role())) + " of " +
+            std::to_string(raft.term().value());
+  }
+  return text;
+}
+
+ClusterEffects Cluster::effects() const {
+  ClusterEffects sum = effects_;
+  for (const auto& node : nodes_) {
+    sum.effects_suppressed += node->ports->suppressed();
+    sum.disk_jobs_delayed += node->queue.jobs_delayed();
+  }
+  return sum;
+}
+
+SimDiskEffects Cluster::disk_effects() const {
+  SimDiskEffects sum;
+  for (const auto& node : nodes_) {
+    const SimDiskEffects& one = node->disk.effects();
+    sum.operations += one.operations;
+    sum.bytes_written += one.bytes_written;
+    sum.syncs += one.syncs;
+    sum.syncs_failed += one.syncs_failed;
+    sum.files_created += one.files_created;
+    sum.crashes += one.crashes;
+    sum.bytes_lost += one.bytes_lost;
+    sum.sectors_torn += one.sectors_torn;
+    sum.dir_ops_lost += one.dir_ops_lost;
+  }
+  return sum;
+}
+
+}  // namespace sim

@@ -1,0 +1,166 @@
+// Cluster: the nodes of a simulated world. Each is the Replica that ships, on
+// a SimDisk and a port of the SimNetwork, formatted and booted as in
+// production, run in loop turns on its own clock.
+//
+// Fault model of a process and its machine.
+//   crash          the process dies at once, or between two port calls of a
+//                  turn, or between two file operations of a disk job or of a
+//                  boot. Killed: what it wrote stays in the page cache. Power
+//                  lost: what was not synced may be lost, the clock starts anew
+//   pause          time and arrivals go on, turns do not
+//   slow           turns and disk jobs take a multiple of their time
+//   failed sync    once; the node must stop by itself. It comes back after its
+//                  machine did: the page cache after a failed sync is a lie
+//                  that no program can see through
+//   clock          offset, and a rate within the declared error
+// Not modelled: a disk that loses or changes what was synced.
+#ifndef SIM_CLUSTER_H_
+#define SIM_CLUSTER_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "raft/digest.h"
+#include "registry/replica.h"
+#include "sim/cluster_checker.h"
+#include "sim/random.h"
+#include "sim/scheduler.h"
+#include "sim/sim_disk.h"
+#include "sim/sim_disk_queue.h"
+#include "sim/sim_network.h"
+#include "sim/turns.h"
+
+namespace sim {
+
+struct ClusterOptions {
+  uint64_t seed = 0;
+  uint32_t nodes = 3;
+  raft::Duration heartbeat = raft::Millis(50);
+  raft::Duration election = raft::Millis(300);
+  raft::storage::StorageOptions storage;
+  DiskProfile disk;
+};
+
+// What happened to the nodes (effects, not draws).
+struct ClusterEffects {
+  static constexpr std::string_view kName = "ClusterEffects";
+  uint64_t turns = 0;
+  uint64_t kills = 0;
+  uint64_t power_losses = 0;
+  uint64_t crashes_between_effects = 0;  // a turn was cut short
+  uint64_t effects_suppressed = 0;       // port calls that it did not get to
+  uint64_t crashes_in_disk_jobs = 0;
+  uint64_t crashes_in_boot = 0;
+  uint64_t leaders_crashed = 0;
+  uint64_t halts = 0;  // stopped by themselves after a failed sync
+  uint64_t boots = 0;
+  uint64_t turns_late = 0;  // put off by a pause
+  uint64_t turns_slow = 0;
+  uint64_t disk_jobs_delayed = 0;
+  uint64_t clocks_changed = 0;
+  bool operator==(const ClusterEffects&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("turns", turns), f("kills", kills), f("power_losses", power_losses),
+        f("crashes_between_effects", crashes_between_effects),
+        f("effects_suppressed", effects_suppressed),
+        f("crashes_in_disk_jobs", crashes_in_disk_jobs),
+        f("crashes_in_boot", crashes_in_boot),
+        f("leaders_crashed", leaders_crashed), f("halts", halts),
+        f("boots", boots), f("turns_late", turns_late),
+        f("turns_slow", turns_slow), f("disk_jobs_delayed", disk_jobs_delayed),
+        f("clocks_changed", clocks_changed);
+  }
+};
+
+class Cluster {
+ public:
+  // Everything outlives the cluster. Nodes are processes 0 to nodes - 1.
+  Cluster(const ClusterOptions& options, Scheduler* scheduler,
+          SimNetwork* network, ClusterChecker* checker, Violations* violations,
+          raft::Digest* digest);
+  ~Cluster();
+  Cluster(const Cluster&) = delete;
+  Cluster& operator=(const Cluster&) = delete;
+
+  // Formats every node's disk (some with a power cut on the way) and boots it.
+  void Start();
+
+  static std::string ClientAddress(uint32_t node);
+
+  void OnNetworkInput(uint32_t node, NetworkInput input);
+  // kTurn, kWake, kDiskJob and kRestart of a node.
+  void OnEvent(const SimEvent& event);
+
+  // ------------------------------------------------------------- faults
+  // On a node that is down these do nothing.
+  void Crash(uint32_t node, bool power, int64_t down_us,
+             uint32_t crashes_in_boot = 0);
+  void CrashAtEffect(uint32_t node, uint32_t effects, bool power,
+                     int64_t down_us);
+  void CrashInDiskJob(uint32_t node, uint32_t operations, int64_t down_us);
+  void FailNextSync(uint32_t node, int64_t down_us);
+  void Pause(uint32_t node, int64_t length_us);
+  void StallDisk(uint32_t node, int64_t length_us);
+  // These hold on over crashes, until set back.
+  void SetSlowness(uint32_t node, int64_t percent);
+  void SetDiskSlowness(uint32_t node, int64_t percent);
+  void SetClockRate(uint32_t node, int64_t rate_ppm);
+  // Disarms what has not happened yet, ends pauses and stalls, and brings
+  // everybody back soon.
+  void Heal();
+
+  // ---------------------------------------------------------- observers
+  uint32_t size() const { return static_cast<uint32_t>(nodes_.size()); }
+  bool up(uint32_t node) const;
+  // nullptr while it is down.
+  const registry::Replica* replica(uint32_t node) const;
+  // The node that leads in the highest term, if one is up that thinks so.
+  std::optional<uint32_t> leader() const;
+  // Everybody is up, has applied all that is committed and has the same state.
+  bool Converged() const;
+  std::string Describe() const;
+  // One line that changes when a role or a term does.
+  std::string RolesText() const;
+  ClusterEffects effects() const;
+  SimDiskEffects disk_effects() const;
+  // Bit i is set if ProbeId i was seen.
+  uint64_t probes() const { return probes_; }
+
+ private:
+  class Ports;
+  struct Input;
+  struct Node;
+
+  Node& at(uint32_t node) { return *nodes_.at(node); }
+  void FormatDisk(uint32_t node);
+  void Boot(uint32_t node);
+  void ScheduleRestart(uint32_t node, int64_t down_us);
+  void RunTurn(uint32_t node);
+  void RunDiskJob(uint32_t node, const SimEvent& event);
+  void Die(uint32_t node, bool power, int64_t down_us);
+  void LeaveJobHalfDone(uint32_t node);
+  void Observe(uint32_t node, const registry::Event& event,
+               const registry::Effects& effects);
+  absl::Status OnFileOperation(uint32_t node, const FileOperation& operation);
+  NodeClock DrawClock(uint32_t node);
+  registry::ReplicaOptions ReplicaOptionsOf(uint32_t node) const;
+
+  const ClusterOptions options_;
+  Scheduler* const scheduler_;
+  SimNetwork* const network_;
+  ClusterChecker* const checker_;
+  Violations* const violations_;
+  raft::Digest* const digest_;
+  std::vector<std::unique_ptr<Node>> nodes_;
+  bool healed_ = false;
+  ClusterEffects effects_;
+  uint64_t probes_ = 0;
+};
+
+}  // namespace sim
+
+#endif  // SIM_CLUSTER_H_

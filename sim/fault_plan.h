@@ -1,0 +1,288 @@
+// FaultPlan: what is done to a cluster, as an explicit list of typed faults.
+// A seed draws one (swarm testing: each seed switches on a random subset of the
+// classes, with random strengths); a test or a shrinker writes one by hand.
+// Every fault carries its own length, so that taking one out leaves the rest a
+// valid plan.
+//
+// Inside the fault model: whatever is in a plan, at most unsynced bytes are
+// lost. So every plan that ends (heal_at_us) leaves a cluster that recovers.
+#ifndef SIM_FAULT_PLAN_H_
+#define SIM_FAULT_PLAN_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "sim/random.h"
+#include "sim/scheduler.h"
+#include "sim/sim_network.h"
+
+namespace sim {
+
+// A node by its number, or by the part that it plays when the fault happens
+// (then any node, if nobody plays it).
+struct Victim {
+  static constexpr uint32_t kLeader = 1000;
+  static constexpr uint32_t kFollower = 1001;
+  uint32_t node = 0;
+  bool operator==(const Victim&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("node", node);
+  }
+};
+
+// The process dies at once. `power`: the machine with it; what was not synced
+// may be lost, and its connections fall silent. Otherwise the kernel ends its
+// connections and keeps what was written.
+struct Crash {
+  static constexpr std::string_view kName = "Crash";
+  Victim victim;
+  bool power = false;
+  int64_t down_us = 0;
+  // The first boots after it crash in turn, each a few file operations in.
+  uint32_t crashes_in_boot = 0;
+  bool operator==(const Crash&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("victim", victim), f("power", power), f("down_us", down_us),
+        f("crashes_in_boot", crashes_in_boot);
+  }
+};
+// The process dies inside a loop turn, when it has done `effects` more port
+// calls; what the turn still wanted to do is not done.
+struct CrashAtEffect {
+  static constexpr std::string_view kName = "CrashAtEffect";
+  Victim victim;
+  uint32_t effects = 0;
+  bool power = false;
+  int64_t down_us = 0;
+  bool operator==(const CrashAtEffect&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("victim", victim), f("effects", effects), f("power", power),
+        f("down_us", down_us);
+  }
+};
+// The power fails inside a disk job, when `operations` more file operations are
+// done.
+struct CrashInDiskJob {
+  static constexpr std::string_view kName = "CrashInDiskJob";
+  Victim victim;
+  uint32_t operations = 0;
+  int64_t down_us = 0;
+  bool operator==(const CrashInDiskJob&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("victim", victim), f("operations", operations), f("down_us", down_us);
+  }
+};
+// Every node loses power at once; each comes back at its own time.
+struct PowerCut {
+  static constexpr std::string_view kName = "PowerCut";
+  int64_t down_us = 0;
+  bool operator==(const PowerCut&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("down_us", down_us);
+  }
+};
+// SIGSTOP: arrivals wait, time goes on.
+struct Pause {
+  static constexpr std::string_view kName = "Pause";
+  Victim victim;
+  int64_t length_us = 0;
+  bool operator==(const Pause&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("victim", victim), f("length_us", length_us);
+  }
+};
+// The loop takes `percent` of its usual time for a turn.
+struct SlowNode {
+  static constexpr std::string_view kName = "SlowNode";
+  Victim victim;
+  int64_t percent = 100;
+  int64_t length_us = 0;
+  bool operator==(const SlowNode&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("victim", victim), f("percent", percent), f("length_us", length_us);
+  }
+};
+struct SlowDisk {
+  static constexpr std::string_view kName = "SlowDisk";
+  Victim victim;
+  int64_t percent = 100;
+  int64_t length_us = 0;
+  bool operator==(const SlowDisk&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("victim", victim), f("percent", percent), f("length_us", length_us);
+  }
+};
+struct DiskStall {
+  static constexpr std::string_view kName = "DiskStall";
+  Victim victim;
+  int64_t length_us = 0;
+  bool operator==(const DiskStall&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("victim", victim), f("length_us", length_us);
+  }
+};
+// The next sync fails; the node must stop by itself. Some of what was to be
+// synced is lost, and the disk says OK from then on.
+struct SyncError {
+  static constexpr std::string_view kName = "SyncError";
+  Victim victim;
+  int64_t down_us = 0;
+  bool operator==(const SyncError&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("victim", victim), f("down_us", down_us);
+  }
+};
+// The clock runs at another rate, within the declared clock-rate error.
+struct ClockRate {
+  static constexpr std::string_view kName = "ClockRate";
+  Victim victim;
+  int64_t rate_ppm = 0;
+  int64_t length_us = 0;
+  bool operator==(const ClockRate&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("victim", victim), f("rate_ppm", rate_ppm), f("length_us", length_us);
+  }
+};
+// Nodes whose bit is set in `side` are cut from the others; clients stay where
+// they are, and reach both. A plan may overlap several: bridges and rings.
+struct Partition {
+  static constexpr std::string_view kName = "Partition";
+  enum class Way : uint8_t {
+    kBoth = 0,
+    kOut = 1,
+    kIn = 2
+  };  // seen from `side`
+  uint32_t side = 0;
+  Victim with;  // kLeader or kFollower: this one is added to `side`
+  Way way = Way::kBoth;
+  SimNetwork::Block block = SimNetwork::Block::kHold;
+  int64_t length_us = 0;
+  bool operator==(const Partition&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("side", side), f("with", with), f("way", way), f("block", block),
+        f("length_us", length_us);
+  }
+};
+// One directed link holds what comes and then lets it go in a burst.
+struct Clog {
+  static constexpr std::string_view kName = "Clog";
+  Process from = 0;
+  Process to = 0;
+  int64_t length_us = 0;
+  bool operator==(const Clog&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("from", from), f("to", to), f("length_us", length_us);
+  }
+};
+// Every connection between two processes breaks.
+struct ResetLink {
+  static constexpr std::string_view kName = "ResetLink";
+  Process first = 0;
+  Process second = 0;
+  SimNetwork::Reset reset = SimNetwork::Reset::kBoth;
+  bool cut = false;
+  bool operator==(const ResetLink&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("first", first), f("second", second), f("reset", reset), f("cut", cut);
+  }
+};
+// The connections that stand between two processes fall silent; the kernels
+// give them up (TCP_USER_TIMEOUT) after `length_us`.
+struct BlackHole {
+  static constexpr std::string_view kName = "BlackHole";
+  Process first = 0;
+  Process second = 0;
+  int64_t length_us = 0;
+  bool operator==(const BlackHole&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("first", first), f("second", second), f("length_us", length_us);
+  }
+};
+// Every link behaves like `profile` for a while (its delays are added).
+struct Weather {
+  static constexpr std::string_view kName = "Weather";
+  LinkProfile profile;
+  int64_t length_us = 0;
+  bool operator==(const Weather&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("profile", profile), f("length_us", length_us);
+  }
+};
+// A client's process dies; another life of it begins later.
+struct ClientCrash {
+  static constexpr std::string_view kName = "ClientCrash";
+  uint32_t client = 0;
+  int64_t down_us = 0;
+  bool operator==(const ClientCrash&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("client", client), f("down_us", down_us);
+  }
+};
+struct ClientPause {
+  static constexpr std::string_view kName = "ClientPause";
+  uint32_t client = 0;
+  int64_t length_us = 0;
+  bool operator==(const ClientPause&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("client", client), f("length_us", length_us);
+  }
+};
+
+using Fault =
+    std::variant<Crash, CrashAtEffect, CrashInDiskJob, PowerCut, Pause,
+                 SlowNode, SlowDisk, DiskStall, SyncError, ClockRate, Partition,
+                 Clog, ResetLink, BlackHole, Weather, ClientCrash, ClientPause>;
+
+struct TimedFault {
+  int64_t at_us = 0;
+  Fault fault;
+  bool operator==(const TimedFault&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("at_us", at_us), f("fault", fault);
+  }
+};
+
+struct FaultPlan {
+  std::vector<TimedFault> faults;  // by time
+  // From here on nothing is wrong any more: whatever was cut is joined,
+  // whoever is down comes back, and progress is demanded.
+  int64_t heal_at_us = 0;
+  bool operator==(const FaultPlan&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("faults", faults), f("heal_at_us", heal_at_us);
+  }
+};
+
+// One line a fault, for narratives.
+std::string ToText(const FaultPlan& plan);
+
+// The plan of a seed.
+FaultPlan DrawFaultPlan(uint64_t seed, uint32_t nodes, uint32_t clients,
+                        int64_t heal_at_us);
+
+}  // namespace sim
+
+#endif  // SIM_FAULT_PLAN_H_

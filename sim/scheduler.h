@@ -1,0 +1,97 @@
+// Virtual time: what happens next, in the order (time, sequence). Nothing in a
+// simulation waits; the clock jumps to the next event.
+#ifndef SIM_SCHEDULER_H_
+#define SIM_SCHEDULER_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "raft/types.h"
+
+namespace sim {
+
+// True time of the simulated world, in microseconds since the run began. No
+// process sees it; a process sees its own clock (NodeClock).
+using Instant = raft::StrongNumber<struct InstantTag, int64_t>;
+
+// Index of a process: nodes first, then clients.
+using Process = uint32_t;
+
+// What is due. Plain numbers: the meaning of `who` and `arg` is with the one
+// who scheduled it, who is told by the kind.
+struct SimEvent {
+  enum class Kind : uint8_t {
+    kFlight = 1,   // SimNetwork: something arrives
+    kRead,         // SimNetwork: the rest of a split stream is read
+    kDialTimeout,  // SimNetwork
+    kTurn,         // a process's loop turn
+    kWake,         // a process's deadline
+    kDiskJob,      // SimDiskQueue: the job at the head of a lane is due
+    kFault,        // the plan's next fault
+    kFaultEnd,     // a fault with a length ends
+    kRestart,      // a process comes back
+    kPhase,        // heal, quiet, end
+    kClient,       // the workload's next step of a client
+  };
+  Kind kind = Kind::kTurn;
+  uint32_t who = 0;
+  uint64_t arg = 0;
+};
+
+class Scheduler {
+ public:
+  Instant now() const { return now_; }
+  bool empty() const { return heap_.empty(); }
+  uint64_t scheduled() const { return sequence_; }
+
+  // `at` is not before now(). Events of one instant happen in the order in
+  // which they were scheduled.
+  void At(Instant at, SimEvent event);
+  void After(int64_t micros, SimEvent event) { At(now_ + micros, event); }
+  // The next event; moves now() to its time. Requires !empty().
+  SimEvent Pop();
+  // When the next event is due. Requires !empty().
+  Instant next() const { return heap_.front().at; }
+
+ private:
+  struct Due {
+    Instant at;
+    uint64_t sequence = 0;
+    SimEvent event;
+  };
+  static bool Later(const Due& a, const Due& b);
+
+  Instant now_;
+  uint64_t sequence_ = 0;
+  std::vector<Due> heap_;
+};
+
+// Rates of simulated clocks stay within this, so that two of them together stay
+// within the declared clock-rate error of 5 %.
+inline constexpr int64_t kClockRateMaxPpm = 25'000;
+
+// The clock of one machine: never falls, runs at its own rate. Production reads
+// CLOCK_BOOTTIME, so it starts anew with the machine and goes on over a restart
+// of the process and over a pause.
+class NodeClock {
+ public:
+  // `rate_ppm`: how much faster than true time; beyond -1,000,000.
+  NodeClock(Instant start, int64_t offset_us, int64_t rate_ppm)
+      : base_(start), offset_us_(offset_us), rate_ppm_(rate_ppm) {}
+
+  raft::Time Read(Instant now) const;
+  // The first instant at which Read() gives `local` or more; not before `now`.
+  Instant WhenReads(raft::Time local, Instant now) const;
+  // From `now` on the clock runs at another rate, without a jump.
+  void SetRate(Instant now, int64_t rate_ppm);
+  int64_t rate_ppm() const { return rate_ppm_; }
+
+ private:
+  Instant base_;
+  int64_t offset_us_;  // reading at base_
+  int64_t rate_ppm_;
+};
+
+}  // namespace sim
+
+#endif  // SIM_SCHEDULER_H_

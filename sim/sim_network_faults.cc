@@ -1,0 +1,138 @@
+// What befalls processes and links; sim_network.cc carries the bytes.
+#include "raft/check.h"
+#include "sim/random.h"
+#include "sim/sim_network.h"
+
+namespace sim {
+
+// --------------------------------------------------------------- processes
+
+void SimNetwork::StartProcess(Process process) {
+  processes_.at(process) = {.up = true, .machine_on = true};
+}
+
+void SimNetwork::KillProcess(Process process) {
+  processes_.at(process).up = false;
+  for (uint32_t i = 0; i < connections_.size(); ++i) {
+    for (int side = 0; side < 2; ++side) {
+      if (connections_[i].sides[side].process != process) continue;
+      Close(process, IdOf(i, side));
+    }
+  }
+}
+
+void SimNetwork::PowerOff(Process process) {
+  processes_.at(process) = {.up = false, .machine_on = false};
+  for (Connection& connection : connections_) {
+    for (Side& side : connection.sides) {
+      if (side.process == process) side.state = State::kGone;
+    }
+  }
+}
+
+// ------------------------------------------------------------------ faults
+
+void SimNetwork::SetProfile(Process from, Process to,
+                            const LinkProfile& profile) {
+  LinkOf(from, to).profile = profile;
+}
+
+void SimNetwork::AddBlock(Process from, Process to, Block block) {
+  Link& link = LinkOf(from, to);
+  ++(block == Block::kHold ? link.holds : link.losses);
+}
+
+void SimNetwork::RemoveBlock(Process from, Process to, Block block) {
+  Link& link = LinkOf(from, to);
+  int& count = block == Block::kHold ? link.holds : link.losses;
+  CHECK_GT(count, 0);
+  --count;
+  if (link.holds + link.losses == 0) ReleaseHeld(&link);
+}
+
+bool SimNetwork::Blocked(Process from, Process to) const {
+  const Link& link = LinkOf(from, to);
+  return link.holds + link.losses > 0;
+}
+
+void SimNetwork::ResetConnections(Process first, Process second, Reset reset,
+                                  bool cut) {
+  for (uint32_t i = 0; i < connections_.size(); ++i) {
+    for (int side = 0; side < 2; ++side) {
+      Connection& connection = connections_[i];
+      if (From(connection, side) != first ||
+          From(connection, 1 - side) != second) {
+        continue;
+      }
+      if (connection.sides[0].state != State::kOpen ||
+          connection.sides[1].state != State::kOpen) {
+        continue;
+      }
+      if (cut) CutFlights(i);
+      if (reset != Reset::kSecondOnly) TellClosed(i, side);
+      if (reset != Reset::kFirstOnly) TellClosed(i, 1 - side);
+      ++(reset == Reset::kBoth ? effects_.connections_reset
+                               : effects_.connections_half_open);
+    }
+  }
+}
+
+// What is on its way stops inside its first message; the part before arrives.
+void SimNetwork::CutFlights(uint32_t connection) {
+  bool first[2] = {true, true};
+  for (Flight& flight : flights_) {
+    if (!flight.in_use || flight.connection != connection || flight.stray ||
+        flight.kind != FlightKind::kData) {
+      continue;
+    }
+    const int to = 1 - flight.from_side;
+    Side& receiver = connections_[connection].sides[to];
+    if (first[flight.from_side] && flight.bytes.size() > 1) {
+      first[flight.from_side] = false;
+      Draws draws(seed_, Stream::kConnection, connection, flight.number);
+      receiver.unread +=
+          flight.bytes.substr(0, 1 + draws.Below(flight.bytes.size() - 1));
+      NetworkInput input{.connection = IdOf(connection, to)};
+      input.bytes.swap(receiver.unread);
+      sink_->OnNetworkInput(receiver.process, std::move(input));
+      ++effects_.frames_cut;
+    }
+    flight.bytes.clear();  // it still arrives, as nothing
+  }
+}
+
+void SimNetwork::BlackHole(Process first, Process second) {
+  for (Connection& connection : connections_) {
+    for (int side = 0; side < 2; ++side) {
+      if (From(connection, side) != first ||
+          From(connection, 1 - side) != second ||
+          connection.sides[0].state != State::kOpen ||
+          connection.sides[1].state != State::kOpen) {
+        continue;
+      }
+      connection.sides[0].broken = true;
+      connection.sides[1].broken = true;
+      ++effects_.black_holes;
+    }
+  }
+}
+
+void SimNetwork::GiveUpBlackHoles(Process first, Process second) {
+  for (uint32_t i = 0; i < connections_.size(); ++i) {
+    for (int side = 0; side < 2; ++side) {
+      Connection& connection = connections_[i];
+      if (From(connection, side) != first ||
+          From(connection, 1 - side) != second) {
+        continue;
+      }
+      for (int end = 0; end < 2; ++end) {
+        if (connection.sides[end].broken &&
+            connection.sides[end].state != State::kGone) {
+          TellClosed(i, end);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace sim

@@ -1,0 +1,338 @@
+#include "sim/simulation.h"
+
+#include <algorithm>
+
+#include "raft/check.h"
+#include "raft/digest.h"
+#include "sim/cluster.h"
+#include "sim/fault_injector.h"
+#include "sim/random.h"
+#include "sim/scheduler.h"
+#include "sim/sim_network.h"
+#include "sim/workload.h"
+
+namespace sim {
+namespace {
+
+constexpr int64_t kSecond = 1'000'000;
+// Beyond this many events a second something turns in a circle.
+constexpr uint64_t kEventsPerSecondMax = 2'000'000;
+// From the heal to a leader: this many of the longest election timeouts.
+constexpr int64_t kElectionsToLeader = 4;
+// After the run's length, until all is answered and equal.
+constexpr int64_t kPatienceUs = 8 * kSecond;
+constexpr int64_t kPollUs = 20'000;
+
+enum Phase : uint64_t { kHeal = 1, kLeaderDue, kEnd };
+
+// What a seed makes of the world, faults apart.
+struct Shape {
+  ClusterOptions cluster;
+  WorkloadOptions workload;
+  LinkProfile links;
+  int64_t heal_at_us = 0;
+  int64_t leader_due_us = 0;
+  int64_t end_us = 0;
+};
+
+Shape DrawShape(const SimulationOptions& options) {
+  Draws draws(options.seed, Stream::kShape);
+  Shape shape;
+  shape.end_us = options.seconds * kSecond;
+  shape.heal_at_us = shape.end_us * 60 / 100;
+  shape.cluster.seed = options.seed;
+  shape.cluster.nodes = options.nodes.value_or(NodesOf(options.seed));
+  // Mostly what ships.
+  const int64_t elections_ms[] = {300, 300, 300, 150, 200, 400};
+  const int64_t election_ms = elections_ms[draws.Below(6)];
+  shape.cluster.election = raft::Millis(election_ms);
+  shape.cluster.heartbeat = raft::Millis(election_ms / 6);
+  shape.leader_due_us =
+      shape.heal_at_us + kElectionsToLeader * 2 * election_ms * 1000;
+  shape.end_us = std::max(shape.end_us, shape.leader_due_us);
+  shape.cluster.storage = raft::storage::StorageOptions::Tiny();
+  const uint64_t segment_kib[] = {2, 4, 16, 64};
+  shape.cluster.storage.segment_bytes = segment_kib[draws.Below(4)] << 10;
+  shape.cluster.disk.job_us = draws.Between(50, 400);
+  shape.cluster.disk.jitter_us = draws.Between(10, 200);
+  shape.cluster.disk.tail = static_cast<uint32_t>(draws.Between(0, 5'000));
+  shape.cluster.disk.tail_us = draws.Between(1'000, 50'000);
+  shape.links.delay_us = draws.Between(30, 1'500);
+  shape.links.jitter_us = draws.Between(10, 300);
+  WorkloadOptions& workload = shape.workload;
+  workload.seed = options.seed;
+  workload.first_process = shape.cluster.nodes;
+  workload.clients = static_cast<uint32_t>(draws.Between(4, 8));
+  workload.last_operation_us = shape.end_us * 85 / 100;
+  const int64_t operations = draws.Between(400, 700) * options.seconds / 10;
+  workload.gap_us = workload.last_operation_us * workload.clients /
+                    std::max<int64_t>(operations, 1);
+  workload.hot_keys = static_cast<uint32_t>(draws.Between(2, 6));
+  for (uint32_t i = 0; i < shape.cluster.nodes; ++i) {
+    workload.endpoints.push_back(Cluster::ClientAddress(i));
+  }
+  return shape;
+}
+
+class World : public NetworkSink {
+ public:
+  World(const SimulationOptions& options, const Shape& shape,
+        const FaultPlan& plan)
+      : options_(options),
+        shape_(shape),
+        network_(options.seed, shape.cluster.nodes + shape.workload.clients,
+                 &scheduler_, this),
+        workload_(shape.workload, &scheduler_, &network_, &violations_,
+                  &digest_),
+        checker_(shape.cluster.nodes, &violations_, &workload_),
+        cluster_(shape.cluster, &scheduler_, &network_, &checker_, &violations_,
+                 &digest_),
+        plan_(plan),
+        injector_(plan_, shape.links, &scheduler_, &network_, &cluster_,
+                  &workload_) {}
+
+  SimulationResult Run();
+
+  void OnNetworkInput(Process process, NetworkInput input) override {
+    if (process < cluster_.size()) {
+      cluster_.OnNetworkInput(process, std::move(input));
+    } else {
+      workload_.OnNetworkInput(process, std::move(input));
+    }
+  }
+
+ private:
+  void Dispatch(const SimEvent& event);
+  void OnPhase(uint64_t phase);
+  void PollEnd();
+  void CheckAtEnd();
+  void Demand(bool holds, std::string_view checker, const std::string& text);
+  void Narrate(const SimEvent& event);
+  void Say(const std::string& text);
+  void CountFaults(SimulationResult* result) const;
+
+  const SimulationOptions& options_;
+  const Shape shape_;
+  Scheduler scheduler_;
+  Violations violations_;
+  raft::Digest digest_;
+  SimNetwork network_;
+  Workload workload_;
+  ClusterChecker checker_;
+  Cluster cluster_;
+  const FaultPlan plan_;
+  FaultInjector injector_;
+  uint64_t events_ = 0;
+  bool over_ = false;
+  bool unknown_ = false;
+  std::string last_view_;
+};
+
+SimulationResult World::Run() {
+  cluster_.Start();
+  workload_.Start();
+  injector_.Start();
+  scheduler_.At(Instant(plan_.heal_at_us), {SimEvent::Kind::kPhase, 0, kHeal});
+  scheduler_.At(
+      Instant(plan_.heal_at_us + shape_.leader_due_us - shape_.heal_at_us),
+      {SimEvent::Kind::kPhase, 0, kLeaderDue});
+  scheduler_.At(Instant(shape_.end_us), {SimEvent::Kind::kPhase, 0, kEnd});
+  const uint64_t events_max =
+      kEventsPerSecondMax * static_cast<uint64_t>(options_.seconds);
+  while (!over_ && violations_.empty() && !scheduler_.empty()) {
+    const SimEvent event = scheduler_.Pop();
+    ++events_;
+    Dispatch(event);
+    if (options_.narrator) Narrate(event);
+    Demand(events_ < events_max, "event_storm",
+           "more than " + std::to_string(events_max) + " events");
+  }
+  if (violations_.empty()) CheckAtEnd();
+  SimulationResult result;
+  result.violations = violations_.list();
+  result.digest = digest_.value();
+  result.events = events_;
+  result.simulated_us = scheduler_.now().value();
+  result.nodes = cluster_.size();
+  result.operations = workload_.effects().operations;
+  result.leaders = checker_.leaders();
+  result.unsynced_bytes_lost = cluster_.disk_effects().bytes_lost;
+  result.committed = checker_.committed().value();
+  result.linearizability_unknown = unknown_;
+  result.probes = cluster_.probes();
+  result.history = workload_.history();
+  CountFaults(&result);
+  return result;
+}
+
+void World::Dispatch(const SimEvent& event) {
+  switch (event.kind) {
+    case SimEvent::Kind::kFlight:
+    case SimEvent::Kind::kRead:
+    case SimEvent::Kind::kDialTimeout:
+      return network_.OnEvent(event);
+    case SimEvent::Kind::kTurn:
+    case SimEvent::Kind::kWake:
+    case SimEvent::Kind::kDiskJob:
+    case SimEvent::Kind::kRestart:
+    case SimEvent::Kind::kClient:
+      return event.who < cluster_.size() ? cluster_.OnEvent(event)
+                                         : workload_.OnEvent(event);
+    case SimEvent::Kind::kFault:
+    case SimEvent::Kind::kFaultEnd:
+      return injector_.OnEvent(event);
+    case SimEvent::Kind::kPhase:
+      return OnPhase(event.arg);
+  }
+}
+
+void World::OnPhase(uint64_t phase) {
+  switch (phase) {
+    case kHeal:
+      return injector_.Heal();
+    case kLeaderDue:
+      Demand(cluster_.leader().has_value(), "leader_after_heal",
+             "no leader " + std::to_string(kElectionsToLeader) +
+                 " election timeouts after everything healed: " +
+                 cluster_.Describe());
+      return workload_.AskForProgress();
+    case kEnd:
+      return PollEnd();
+    default:
+      CHECK(false);
+  }
+}
+
+void World::PollEnd() {
+  const bool answered = workload_.unfinished() == 0;
+  over_ = answered && cluster_.Converged();
+  if (over_) return;
+  if (scheduler_.now() < Instant(shape_.end_us + kPatienceUs)) {
+    return scheduler_.After(kPollUs, {SimEvent::Kind::kPhase, 0, kEnd});
+  }
+  Demand(answered, "calls_answered",
+         std::to_string(workload_.unfinished()) + " calls are unanswered");
+  Demand(cluster_.Converged(), "convergence",
+         "committed " + std::to_string(checker_.committed().value()) + "; " +
+             cluster_.Describe());
+}
+
+void World::CheckAtEnd() {
+  const std::string unanswered = workload_.Unanswered();
+  Demand(unanswered.empty(), "progress",
+         "after everything healed: " + unanswered);
+  for (uint32_t i = 0; i < cluster_.size(); ++i) {
+    if (!cluster_.up(i)) continue;
+    const registry::StateMachine& state = cluster_.replica(i)->node().state();
+    if (state.RecomputeDigest() == state.digest()) continue;
+    violations_.Add(Violation::Kind::kSafety, "state_digest",
+                    "the digest kept is not that of the state");
+  }
+}
+
+void World::Demand(bool holds, std::string_view checker,
+                   const std::string& text) {
+  if (!holds) violations_.Add(Violation::Kind::kLiveness, checker, text);
+}
+
+void World::Say(const std::string& text) {
+  std::string micros = std::to_string(scheduler_.now().value());
+  if (micros.size() < 9) micros.insert(0, 9 - micros.size(), ' ');
+  options_.narrator(micros + " us  " + text);
+}
+
+void World::Narrate(const SimEvent& event) {
+  if (event.kind == SimEvent::Kind::kFault) {
+    Say("fault: " + raft::Describe(plan_.faults.at(event.arg).fault));
+  } else if (event.kind == SimEvent::Kind::kPhase && event.arg == kHeal) {
+    Say("everything heals");
+  }
+  const std::string view = cluster_.RolesText();
+  if (view != last_view_) {
+    last_view_ = view;
+    Say(view);
+  }
+  for (const Violation& violation : violations_.list()) {
+    Say(std::string(ToString(violation.kind)) + " violation, " +
+        violation.checker + ": " + violation.text);
+  }
+}
+
+void World::CountFaults(SimulationResult* result) const {
+  NetworkEffects network = network_.effects();
+  const ClusterEffects cluster = cluster_.effects();
+  const SimDiskEffects disk = cluster_.disk_effects();
+  const WorkloadEffects workload = workload_.effects();
+  result->faults = {
+      {"frames_dropped", network.frames_dropped},
+      {"frames_duplicated", network.frames_duplicated},
+      {"frames_on_a_later_connection", network.frames_stale},
+      {"frames_reordered", network.frames_reordered},
+      {"frames_cut", network.frames_cut},
+      {"frames_lost_to_partition", network.lost_to_partition},
+      {"messages_held", network.held},
+      {"messages_of_the_tail", network.delayed},
+      {"bytes_corrupted", network.bytes_corrupted},
+      {"reads_split", network.reads_split},
+      {"connections_reset", network.connections_reset},
+      {"connections_half_open", network.connections_half_open},
+      {"connections_silenced", network.black_holes},
+      {"dials_failed", network.dials_failed},
+      {"processes_killed", cluster.kills},
+      {"power_losses", cluster.power_losses},
+      {"crashes_between_effects", cluster.crashes_between_effects},
+      {"effects_suppressed", cluster.effects_suppressed},
+      {"crashes_in_disk_jobs", cluster.crashes_in_disk_jobs},
+      {"crashes_in_boot", cluster.crashes_in_boot},
+      {"leaders_crashed", cluster.leaders_crashed},
+      {"leaders_lost", result->leaders_lost()},
+      {"nodes_halted", cluster.halts},
+      {"turns_late", cluster.turns_late},
+      {"turns_slow", cluster.turns_slow},
+      {"clocks_changed", cluster.clocks_changed},
+      {"disk_jobs_delayed", cluster.disk_jobs_delayed},
+      {"unsynced_bytes_lost", disk.bytes_lost},
+      {"sectors_torn", disk.sectors_torn},
+      {"dir_ops_lost", disk.dir_ops_lost},
+      {"syncs_failed", disk.syncs_failed},
+      {"clients_crashed", workload.client_crashes},
+      {"sessions_lost", workload.sessions_lost},
+      {"requests_repeated", workload.requests_repeated},
+      {"outcomes_unknown", workload.outcome_unknown},
+  };
+  result->counts = {
+      {"faults", injector_.happened()},
+      {"committed", result->committed},
+      {"leaders", result->leaders},
+      {"commands_repeated", checker_.commands_repeated()},
+      {"frames", network.frames},
+      {"dials", network.dials},
+      {"turns", cluster.turns},
+      {"boots", cluster.boots},
+      {"disk_operations", disk.operations},
+      {"disk_bytes_written", disk.bytes_written},
+      {"syncs", disk.syncs},
+      {"operations", workload.operations},
+      {"answered", workload.answered},
+      {"unavailable", workload.unavailable},
+      {"sessions_opened", workload.sessions_opened},
+  };
+}
+
+}  // namespace
+
+uint32_t NodesOf(uint64_t seed) {
+  return Draws(seed, Stream::kShape, 1).Chance(500'000) ? 3 : 5;
+}
+
+SimulationResult Simulate(const SimulationOptions& options) {
+  const Shape shape = DrawShape(options);
+  const FaultPlan plan =
+      options.plan.has_value()
+          ? *options.plan
+          : DrawFaultPlan(options.seed, shape.cluster.nodes,
+                          shape.workload.clients, shape.heal_at_us);
+  return World(options, shape, plan).Run();
+}
+
+}  // namespace sim

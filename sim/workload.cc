@@ -1,0 +1,490 @@
+#include "sim/workload.h"
+
+#include <algorithm>
+#include <variant>
+
+#include "raft/check.h"
+#include "registry/command_codec.h"
+
+namespace sim {
+namespace {
+
+using registry::CallBody;
+using registry::CallResult;
+using registry::ClientLink;
+using registry::Command;
+using registry::CommandReply;
+using registry::Error;
+using registry::Failure;
+using registry::Operation;
+using registry::ReadOperation;
+using registry::ReadReply;
+
+constexpr char kUnique[] = "unique";
+constexpr char kDuplicate[] = "duplicate";
+constexpr int64_t kRebirthUs = 50'000;
+constexpr int64_t kProgressUs = 5'000'000;
+
+}  // namespace
+
+struct Workload::Client {
+  explicit Client(Turns client_turns) : turns(std::move(client_turns)) {}
+
+  Turns turns;
+  std::unique_ptr<ClientLink> link;
+  std::vector<NetworkInput> inbox;
+  uint64_t life = 0;
+  uint64_t last_call = 0;
+  uint64_t operations = 0;
+  uint32_t due = 0;  // operations to issue in the next turn
+  bool progress_due = false;
+  bool rebirth = false;  // its session is over: another life begins
+  uint64_t restart = 0;
+  std::map<registry::CallId, Pending> pending;
+  std::set<std::pair<registry::SessionId, registry::Sequence>> sent;
+  // Newest `modified` that it saw of a key: for compare-and-set.
+  std::map<std::string, registry::Revision> seen;
+};
+
+Workload::Workload(const WorkloadOptions& options, Scheduler* scheduler,
+                   SimNetwork* network, Violations* violations,
+                   raft::Digest* digest)
+    : options_(options),
+      scheduler_(scheduler),
+      network_(network),
+      violations_(violations),
+      digest_(digest) {
+  for (uint32_t i = 0; i < options_.clients; ++i) {
+    const Process process = options_.first_process + i;
+    Draws draws(options_.seed, Stream::kClock, process);
+    const int64_t offset = draws.Between(0, 1'000'000'000);
+    const int64_t rate = draws.Between(-kClockRateMaxPpm, kClockRateMaxPpm);
+    clients_.push_back(
+        std::make_unique<Client>(Turns(options_.seed, process, scheduler_,
+                                       NodeClock(Instant(), offset, rate))));
+  }
+}
+
+Workload::~Workload() = default;
+
+void Workload::Start() {
+  for (uint32_t i = 0; i < clients(); ++i) {
+    Draws draws(options_.seed, Stream::kClient, i);
+    scheduler_->After(draws.Between(0, 200'000),
+                      {SimEvent::Kind::kRestart, options_.first_process + i,
+                       ++at(i).restart});
+  }
+}
+
+// A life of a client begins.
+void Workload::Begin(uint32_t client) {
+  Client& born = at(client);
+  CHECK(born.link == nullptr);
+  ++born.life;
+  const Process process = options_.first_process + client;
+  Draws draws(options_.seed, Stream::kClient, client, born.life);
+  registry::ClientOptions options;
+  options.endpoints = options_.endpoints;
+  options.nonce =
+      "client-" + std::to_string(client) + "-life-" + std::to_string(born.life);
+  const bool permanent = draws.Chance(250'000);
+  const int64_t ttl_ms = draws.Between(600, 4'000);
+  options.session_ttl = raft::Millis(permanent ? 0 : ttl_ms);
+  options.reopen = draws.Chance(300'000);
+  options.read_any = draws.Chance(400'000);
+  options.deadline = options_.deadline;
+  options.attempt_timeout = raft::Millis(draws.Between(150, 800));
+  options.dial_timeout = raft::Millis(draws.Between(150, 800));
+  options.backoff_max = raft::Millis(draws.Between(50, 500));
+  options.in_flight_max = static_cast<uint32_t>(draws.Between(1, 12));
+  options.seed = draws.Next();
+  born.turns.NewLife();
+  network_->StartProcess(process);
+  born.link = std::make_unique<ClientLink>(
+      options, network_->transport(process), born.turns.Read());
+  born.link->SetObserver(
+      [this, client](const registry::ClientEvent& event,
+                     const registry::ClientEffects& effects) {
+        Observe(client, event, effects);
+      });
+  born.link->SetCompletion(
+      [this, client](registry::CallId call, const CallResult& result) {
+        OnDone(client, call, result);
+      });
+  born.link->SetSessionOpened(
+      [this](registry::SessionId) { ++effects_.sessions_opened; });
+  const bool reopens = options.reopen;
+  born.link->SetSessionLost([this, client, reopens](registry::SessionId) {
+    ++effects_.sessions_lost;
+    if (!reopens) at(client).rebirth = true;
+  });
+  Issue(client, Operation(registry::CreateRegistry{
+                    kUnique, registry::RegistryKind::kUnique}));
+  Issue(client, Operation(registry::CreateRegistry{
+                    kDuplicate, registry::RegistryKind::kDuplicate}));
+  born.turns.Request();
+  ScheduleNext(client);
+}
+
+void Workload::ScheduleNext(uint32_t client) {
+  if (scheduler_->now() >= Instant(options_.last_operation_us)) return;
+  Client& active = at(client);
+  Draws draws(options_.seed, Stream::kOperation, client, ++active.operations);
+  scheduler_->After(1 + draws.Exponential(options_.gap_us),
+                    {SimEvent::Kind::kClient, options_.first_process + client,
+                     active.turns.life()});
+}
+
+void Workload::OnNetworkInput(Process process, NetworkInput input) {
+  Client& told = at(process - options_.first_process);
+  if (told.link == nullptr) return;
+  told.inbox.push_back(std::move(input));
+  told.turns.Request();
+}
+
+void Workload::OnEvent(const SimEvent& event) {
+  const uint32_t client = ClientOf(event);
+  Client& active = at(client);
+  switch (event.kind) {
+    case SimEvent::Kind::kTurn:
+    case SimEvent::Kind::kWake:
+      if (active.turns.OnEvent(event)) RunTurn(client);
+      return;
+    case SimEvent::Kind::kRestart:
+      if (active.link == nullptr && active.restart == event.arg) Begin(client);
+      return;
+    case SimEvent::Kind::kClient:
+      if (active.link == nullptr || event.arg != active.turns.life()) return;
+      ++active.due;
+      active.turns.Request();
+      ScheduleNext(client);
+      return;
+    default:
+      CHECK(false);
+  }
+}
+
+void Workload::RunTurn(uint32_t client) {
+  Client& running = at(client);
+  const std::vector<NetworkInput> inbox = std::exchange(running.inbox, {});
+  running.link->OnTime(running.turns.Read());
+  for (const NetworkInput& input : inbox) {
+    Dispatch(input, running.link.get());
+  }
+  for (; running.due > 0; --running.due) Issue(client, DrawOperation(client));
+  if (std::exchange(running.progress_due, false)) {
+    Issue(client,
+          Operation(
+              registry::Register{.registry = kUnique,
+                                 .key = "progress-" + std::to_string(client),
+                                 .value = "made"}),
+          true);
+  }
+  running.link->OnTurnEnd();
+  if (running.rebirth && running.pending.empty()) {
+    Die(client, false);
+    scheduler_->After(
+        kRebirthUs, {SimEvent::Kind::kRestart, options_.first_process + client,
+                     ++running.restart});
+    return;
+  }
+  running.turns.SetDeadline(running.link->NextDeadline());
+}
+
+// ------------------------------------------------------------------- calls
+
+void Workload::Issue(uint32_t client, CallBody body, bool progress) {
+  Client& caller = at(client);
+  registry::checker::HistoryOperation operation;
+  if (const auto* command = std::get_if<Operation>(&body)) {
+    operation = *command;
+  } else {
+    operation = std::get<ReadOperation>(body);
+  }
+  const registry::CallId call(++caller.last_call);
+  Pending pending{.body = body, .progress = progress};
+  pending.number = recorder_.Called(client * 1000 + caller.life,
+                                    std::move(operation), NowNs());
+  order_.Called(pending.number);
+  caller.pending.emplace(call, std::move(pending));
+  ++effects_.operations;
+  progress_asked_ += progress;
+  std::optional<raft::Time> deadline;
+  if (progress) deadline = caller.turns.Read() + raft::Micros(kProgressUs);
+  caller.link->Call(call, std::move(body), deadline);
+}
+
+void Workload::Observe(uint32_t client, const registry::ClientEvent& event,
+                       const registry::ClientEffects& effects) {
+  digest_->Add(scheduler_->now());
+  digest_->AddNumber(options_.first_process + client);
+  digest_->Add(event);
+  digest_->Add(effects);
+  for (const registry::ClientEffect& effect : effects) {
+    if (const auto* send = std::get_if<registry::SendRequest>(&effect)) {
+      OnSent(client, *send);
+    }
+  }
+}
+
+// Which call is it that a command belongs to? Its name, (session, sequence),
+// is given when it is first sent, and calls that ask the same are first sent
+// in the order of their ids.
+void Workload::OnSent(uint32_t client, const registry::SendRequest& send) {
+  const auto* request =
+      std::get_if<registry::CommandRequest>(&send.request.body);
+  if (request == nullptr) return;
+  const std::optional<Command> command =
+      registry::DecodeCommand(request->command.view());
+  CHECK(command.has_value());
+  if (command->session == registry::SessionId(0)) return;
+  Client& sender = at(client);
+  if (!sender.sent.insert({command->session, command->sequence}).second) {
+    ++effects_.requests_repeated;
+    return;
+  }
+  for (auto& [call, pending] : sender.pending) {
+    const auto* operation = std::get_if<Operation>(&pending.body);
+    if (operation == nullptr || pending.sent.has_value() ||
+        *operation != command->operation) {
+      continue;
+    }
+    pending.sent = *command;
+    recorder_.SentAs(pending.number, command->session, command->sequence);
+    return;
+  }
+  violations_->Add(Violation::Kind::kSafety, "client",
+                   "a client sent a command that nobody asked for: " +
+                       raft::Describe(*command));
+}
+
+void Workload::OnDone(uint32_t client, registry::CallId call,
+                      const CallResult& result) {
+  Client& caller = at(client);
+  const auto found = caller.pending.find(call);
+  if (found == caller.pending.end()) {
+    violations_->Add(Violation::Kind::kSafety, "client",
+                     "a call was answered twice");
+    return;
+  }
+  const Pending pending = std::move(found->second);
+  caller.pending.erase(found);
+  Judge(pending, result);
+  if (const auto* reply = std::get_if<CommandReply>(&result)) {
+    const auto* update =
+        pending.sent.has_value()
+            ? std::get_if<registry::UpdateValue>(&pending.sent->operation)
+            : nullptr;
+    if (update != nullptr && reply->current.has_value()) {
+      caller.seen[update->key] = reply->current->modified;
+    }
+    if (pending.sent.has_value() && reply->error == Error::kOk &&
+        std::holds_alternative<registry::EndSession>(pending.sent->operation)) {
+      caller.rebirth = true;
+    }
+  }
+}
+
+void Workload::Judge(const Pending& pending, const CallResult& result) {
+  const auto* failure = std::get_if<Failure>(&result);
+  const Error error = registry::ErrorOf(result);
+  if (pending.progress) {
+    if (error == Error::kUnavailable || error == Error::kOutcomeUnknown) {
+      progress_failure_ = raft::Describe(result);
+    } else {
+      ++progress_made_;
+    }
+  }
+  if (const auto* reply = std::get_if<CommandReply>(&result)) {
+    ++effects_.answered;
+    recorder_.Returned(pending.number, *reply, NowNs());
+    if (pending.sent.has_value()) {
+      Report(order_.CommandReturned(pending.number, *pending.sent, *reply));
+    } else {
+      order_.Abandoned(pending.number);
+    }
+  } else if (const auto* read = std::get_if<ReadReply>(&result)) {
+    ++effects_.answered;
+    recorder_.Returned(pending.number, *read, NowNs());
+    Report(order_.ReadReturned(pending.number,
+                               std::get<ReadOperation>(pending.body), *read));
+  } else if (failure != nullptr) {
+    recorder_.Returned(pending.number, *failure, NowNs());
+    if (error == Error::kOutcomeUnknown) {
+      ++effects_.outcome_unknown;
+      order_.Abandoned(pending.number);
+      return;
+    }
+    ++effects_.unavailable;
+    if (pending.sent.has_value()) {
+      Report(order_.NotDone(pending.number, *pending.sent));
+    } else {
+      order_.Abandoned(pending.number);
+    }
+  }
+}
+
+void Workload::Report(const registry::checker::Violation& violation) {
+  if (!violation.has_value()) return;
+  violations_->Add(Violation::Kind::kLinearizability, "apply_order",
+                   *violation);
+}
+
+void Workload::OnApply(const raft::Entry& entry,
+                       const std::optional<Command>& command,
+                       const CommandReply& reply) {
+  Report(order_.Applied(entry.index, command.has_value() ? &*command : nullptr,
+                        &reply));
+}
+
+// ------------------------------------------------------------------ faults
+
+void Workload::Die(uint32_t client, bool power) {
+  Client& dying = at(client);
+  const Process process = options_.first_process + client;
+  power ? network_->PowerOff(process) : network_->KillProcess(process);
+  for (const auto& [call, pending] : dying.pending) {
+    ++effects_.outcome_unknown;
+    order_.Abandoned(pending.number);
+  }
+  dying.pending.clear();
+  dying.link.reset();
+  dying.inbox.clear();
+  dying.seen.clear();
+  dying.sent.clear();
+  dying.due = 0;
+  dying.progress_due = false;
+  dying.rebirth = false;
+  dying.turns.Die();
+}
+
+void Workload::Crash(uint32_t client, int64_t down_us) {
+  client %= clients();
+  Client& dying = at(client);
+  if (dying.link == nullptr) return;
+  ++effects_.client_crashes;
+  Draws draws(options_.seed, Stream::kClient, client, dying.life, 1);
+  Die(client, draws.Chance(500'000));
+  scheduler_->After(down_us,
+                    {SimEvent::Kind::kRestart, options_.first_process + client,
+                     ++dying.restart});
+}
+
+void Workload::Pause(uint32_t client, int64_t length_us) {
+  client %= clients();
+  if (at(client).link == nullptr) return;
+  at(client).turns.Pause(scheduler_->now() + length_us);
+}
+
+void Workload::Heal() {
+  for (uint32_t i = 0; i < clients(); ++i) {
+    Client& client = at(i);
+    if (client.link != nullptr) {
+      client.turns.Resume();
+    } else {
+      scheduler_->After(kRebirthUs,
+                        {SimEvent::Kind::kRestart, options_.first_process + i,
+                         ++client.restart});
+    }
+  }
+}
+
+// ---------------------------------------------------------------- progress
+
+void Workload::AskForProgress() {
+  for (uint32_t i = 0; i < clients(); ++i) {
+    if (at(i).link == nullptr) continue;
+    at(i).progress_due = true;
+    at(i).turns.Request();
+  }
+}
+
+std::string Workload::Unanswered() const {
+  if (!progress_failure_.empty()) return progress_failure_;
+  for (const auto& client : clients_) {
+    for (const auto& [call, pending] : client->pending) {
+      if (pending.progress) return "a call was not answered at all";
+    }
+  }
+  if (progress_asked_ == 0) return "nobody was there to ask";
+  return "";
+}
+
+size_t Workload::unfinished() const {
+  size_t count = 0;
+  for (const auto& client : clients_) count += client->pending.size();
+  return count;
+}
+
+// -------------------------------------------------------------- operations
+
+CallBody Workload::DrawOperation(uint32_t client) {
+  Client& caller = at(client);
+  Draws draws(options_.seed, Stream::kOperation, client, caller.life,
+              caller.last_call);
+  const bool is_hot = draws.Chance(800'000);
+  const std::string key =
+      is_hot ? "hot-" + std::to_string(draws.Below(options_.hot_keys))
+             : "cold-" + std::to_string(draws.Below(options_.cold_keys));
+  const std::string registry = draws.Chance(750'000) ? kUnique : kDuplicate;
+  const uint64_t process = draws.Below(3);
+  const uint64_t what = draws.Below(1000);
+  if (what < 290) {
+    registry::Register op{.registry = registry, .key = key, .process = process};
+    if (draws.Chance(500'000)) {
+      op.value = static_cast<int64_t>(draws.Below(1000));
+    } else {
+      op.value = "v" + std::to_string(client) + "." +
+                 std::to_string(caller.life) + "." +
+                 std::to_string(caller.last_call);
+    }
+    return Operation(std::move(op));
+  }
+  if (what < 450) {
+    return Operation(registry::Unregister{.registry = registry,
+                                          .key = key,
+                                          .process = process,
+                                          .any_owner = draws.Chance(100'000)});
+  }
+  if (what < 620) return DrawUpdate(client, &draws, key);
+  if (what < 640) return Operation(registry::EndProcess{process});
+  if (what < 645) return Operation(registry::EndSession{});
+  return DrawRead(&draws, registry, key);
+}
+
+CallBody Workload::DrawUpdate(uint32_t client, Draws* draws,
+                              const std::string& key) {
+  registry::UpdateValue op{.registry = kUnique, .key = key};
+  op.process = draws->Below(3);
+  op.any_owner = draws->Chance(600'000);
+  if (draws->Chance(600'000)) {
+    op.change = registry::AddValue{draws->Between(-5, 100)};
+  } else {
+    op.change = registry::SetValue{static_cast<int64_t>(draws->Below(1000))};
+  }
+  const auto seen = at(client).seen.find(key);
+  if (seen != at(client).seen.end() && draws->Chance(400'000)) {
+    op.expected_modified = seen->second;
+  }
+  return Operation(std::move(op));
+}
+
+CallBody Workload::DrawRead(Draws* draws, const std::string& registry,
+                            const std::string& key) {
+  const uint64_t what = draws->Below(100);
+  if (what < 65) return ReadOperation(registry::Lookup{registry, key});
+  if (what < 80) {
+    registry::Count count{.registry = registry};
+    if (draws->Chance(500'000)) count.key = key;
+    return ReadOperation(std::move(count));
+  }
+  if (what < 95) {
+    registry::Keys keys{.registry = registry};
+    if (draws->Chance(500'000)) keys.after = key;
+    keys.limit = static_cast<uint32_t>(draws->Below(4));
+    return ReadOperation(std::move(keys));
+  }
+  return ReadOperation(registry::ListRegistries{});
+}
+
+}  // namespace sim

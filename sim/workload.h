@@ -1,0 +1,152 @@
+// Workload: the clients of a simulated world. Each is the ClientLink that
+// ships, on a port of the SimNetwork, with a session of its own; it registers,
+// unregisters, updates and reads on a few hot keys and some cold ones, and
+// whatever it is told is recorded and judged.
+//
+// What befalls a client: its process dies (with or without its machine) and
+// another life of it begins, under another session; it is paused; its clock
+// runs at its own rate; it ends its session. Retries and redirects are the
+// client's own.
+#ifndef SIM_WORKLOAD_H_
+#define SIM_WORKLOAD_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "registry/checker/apply_order_checker.h"
+#include "registry/checker/history.h"
+#include "registry/client_link.h"
+#include "sim/cluster_checker.h"
+#include "sim/random.h"
+#include "sim/scheduler.h"
+#include "sim/sim_network.h"
+#include "sim/turns.h"
+
+namespace sim {
+
+struct WorkloadOptions {
+  uint64_t seed = 0;
+  Process first_process = 0;  // clients follow the nodes
+  uint32_t clients = 6;
+  std::vector<std::string> endpoints;
+  int64_t gap_us = 100'000;  // mean, between two operations of a client
+  int64_t last_operation_us = 0;
+  raft::Duration deadline = raft::Millis(1500);
+  uint32_t hot_keys = 4;
+  uint32_t cold_keys = 40;
+};
+
+struct WorkloadEffects {
+  static constexpr std::string_view kName = "WorkloadEffects";
+  uint64_t operations = 0;
+  uint64_t answered = 0;
+  uint64_t unavailable = 0;      // certainly not done
+  uint64_t outcome_unknown = 0;  // and calls of clients that died
+  uint64_t client_crashes = 0;
+  uint64_t sessions_opened = 0;
+  uint64_t sessions_lost = 0;
+  uint64_t requests_repeated = 0;  // commands that were sent again
+  bool operator==(const WorkloadEffects&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("operations", operations), f("answered", answered),
+        f("unavailable", unavailable), f("outcome_unknown", outcome_unknown),
+        f("client_crashes", client_crashes),
+        f("sessions_opened", sessions_opened),
+        f("sessions_lost", sessions_lost),
+        f("requests_repeated", requests_repeated);
+  }
+};
+
+class Workload : public ApplyWitness {
+ public:
+  // Everything outlives the workload.
+  Workload(const WorkloadOptions& options, Scheduler* scheduler,
+           SimNetwork* network, Violations* violations, raft::Digest* digest);
+  ~Workload() override;
+  Workload(const Workload&) = delete;
+  Workload& operator=(const Workload&) = delete;
+
+  void Start();
+  void OnNetworkInput(Process process, NetworkInput input);
+  // kTurn, kWake, kRestart and kClient of a client's process.
+  void OnEvent(const SimEvent& event);
+  void OnApply(const raft::Entry& entry,
+               const std::optional<registry::Command>& command,
+               const registry::CommandReply& reply) override;
+
+  void Crash(uint32_t client, int64_t down_us);
+  void Pause(uint32_t client, int64_t length_us);
+  void Heal();
+
+  // Everybody makes one more call, which must be answered: see Unanswered().
+  void AskForProgress();
+  // What is wrong with the answers to AskForProgress, or empty.
+  std::string Unanswered() const;
+  size_t unfinished() const;
+
+  uint32_t clients() const { return options_.clients; }
+  const WorkloadEffects& effects() const { return effects_; }
+  const std::vector<registry::checker::HistoryEntry>& history() const {
+    return recorder_.entries();
+  }
+
+ private:
+  using CallNumber = registry::checker::HistoryRecorder::CallNumber;
+  // A call on its way.
+  struct Pending {
+    CallNumber number = 0;
+    registry::CallBody body;
+    std::optional<registry::Command> sent;  // a command, once it was sent
+    bool progress = false;
+  };
+  struct Client;
+
+  Client& at(uint32_t client) { return *clients_.at(client); }
+  uint32_t ClientOf(const SimEvent& event) const {
+    return event.who - options_.first_process;
+  }
+  int64_t NowNs() const { return scheduler_->now().value() * 1000; }
+
+  void Begin(uint32_t client);
+  void RunTurn(uint32_t client);
+  void ScheduleNext(uint32_t client);
+  void Issue(uint32_t client, registry::CallBody body, bool progress = false);
+  void Observe(uint32_t client, const registry::ClientEvent& event,
+               const registry::ClientEffects& effects);
+  void OnSent(uint32_t client, const registry::SendRequest& send);
+  void OnDone(uint32_t client, registry::CallId call,
+              const registry::CallResult& result);
+  void Judge(const Pending& pending, const registry::CallResult& result);
+  void Die(uint32_t client, bool power);
+  void Report(const registry::checker::Violation& violation);
+
+  registry::CallBody DrawOperation(uint32_t client);
+  registry::CallBody DrawUpdate(uint32_t client, Draws* draws,
+                                const std::string& key);
+  registry::CallBody DrawRead(Draws* draws, const std::string& registry,
+                              const std::string& key);
+
+  const WorkloadOptions options_;
+  Scheduler* const scheduler_;
+  SimNetwork* const network_;
+  Violations* const violations_;
+  raft::Digest* const digest_;
+  std::vector<std::unique_ptr<Client>> clients_;
+  registry::checker::HistoryRecorder recorder_;
+  registry::checker::ApplyOrderChecker order_;
+  uint64_t progress_asked_ = 0;
+  uint64_t progress_made_ = 0;
+  std::string progress_failure_;
+  WorkloadEffects effects_;
+};
+
+}  // namespace sim
+
+#endif  // SIM_WORKLOAD_H_
