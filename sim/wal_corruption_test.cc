@@ -107,6 +107,25 @@ TEST_F(WalCorruption, OneBitInEveryByteOfEveryFile) {
   EXPECT_GT(outcomes.refused, 1000u);
 }
 
+// What a boot has read it writes anew and knows to be durable; the last batch
+// is in doubt only until then.
+TEST_F(WalCorruption, WhatABootHasSeenIsNeverCut) {
+  ASSERT_EQ(node_.Boot(0), "");
+  node_.Kill();
+  const std::string path = Segment(last_sequence());
+  const std::string content = *node_.disk().Peek(path);
+  Outcomes outcomes;
+  for (size_t at = 0; at < content.size(); ++at) {
+    SimDisk copy = node_.disk();
+    copy.Poke(path, at, std::string(1, static_cast<char>(content[at] ^ 4)));
+    SCOPED_TRACE(absl::StrCat("byte ", at));
+    Judge(&copy, path, &outcomes);
+    if (HasFatalFailure()) return;
+  }
+  EXPECT_GT(outcomes.refused, 100u);
+  EXPECT_EQ(outcomes.last_batch_cut, 0u);
+}
+
 // An acknowledged write that never reached the platter: its sectors hold what
 // was there before, zeros.
 TEST_F(WalCorruption, EverySectorLost) {
