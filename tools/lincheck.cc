@@ -1,0 +1,145 @@
+// lincheck: judges a history of calls and answers (registry/checker/history.h),
+// from the simulator or from a real cluster.
+//
+//   lincheck [--black_box] [--configurations=N] FILE      ("-": standard input)
+//
+// Exit code 0: linearizable. 1: not, and the smallest part of the history that
+// shows it. 2: not known, the search was given up. 3: FILE cannot be judged.
+#include <charconv>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <istream>
+#include <string>
+#include <string_view>
+
+#include "registry/checker/history.h"
+#include "registry/checker/linearizability.h"
+
+namespace {
+
+using registry::checker::HistoryEntry;
+using registry::checker::LinearizabilityChecker;
+using registry::checker::LinearizabilityOptions;
+using registry::checker::LinearizabilityResult;
+using registry::checker::Linearizable;
+
+constexpr int kUnusable = 3;
+constexpr char kUsage[] =
+    "usage: lincheck [--black_box] [--configurations=N] FILE\n"
+    "  --black_box         look at keys, holders and values only, not at the\n"
+    "                      revisions that answers show\n"
+    "  --configurations=N  bound of the search on each key (default 5000000)\n"
+    "  FILE                one JSON object a line; - for standard input\n";
+
+struct Flags {
+  LinearizabilityOptions options;
+  std::string file;
+};
+
+bool ParseFlags(int argc, char** argv, Flags* flags) {
+  constexpr std::string_view kConfigurations = "--configurations=";
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view arg = argv[i];
+    if (arg == "--black_box") {
+      flags->options.use_revisions = false;
+    } else if (arg.starts_with(kConfigurations)) {
+      const std::string_view text = arg.substr(kConfigurations.size());
+      const auto [end, error] =
+          std::from_chars(text.data(), text.data() + text.size(),
+                          flags->options.configurations_max);
+      if (error != std::errc() || end != text.data() + text.size()) {
+        return false;
+      }
+    } else if ((arg.starts_with("-") && arg != "-") || !flags->file.empty()) {
+      return false;
+    } else {
+      flags->file = arg;
+    }
+  }
+  return !flags->file.empty();
+}
+
+// `bazel run` starts programs elsewhere; a relative path means the user's.
+std::string FromWorkingDirectory(const std::string& file) {
+  const char* directory = std::getenv("BUILD_WORKING_DIRECTORY");
+  if (directory == nullptr || file.starts_with('/')) return file;
+  return std::string(directory) + "/" + file;
+}
+
+class Stopwatch {
+ public:
+  // Seconds since the last time it was asked.
+  double Lap() {
+    const auto now = std::chrono::steady_clock::now();
+    const std::chrono::duration<double> lap = now - last_;
+    last_ = now;
+    return lap.count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point last_ =
+      std::chrono::steady_clock::now();
+};
+
+void Print(const LinearizabilityResult& result, double read, double judged) {
+  const std::string verdict(ToString(result.verdict));
+  std::printf("%s\n", verdict.c_str());
+  if (!result.explanation.empty()) {
+    std::printf("%s\n", result.explanation.c_str());
+  }
+  std::printf(
+      "%llu operations on %llu keys judged, %llu of them without an answer; "
+      "%llu reads over keys left out; %llu configurations, at most %llu at "
+      "once; read in %.2f s, judged in %.2f s\n",
+      static_cast<unsigned long long>(result.operations),
+      static_cast<unsigned long long>(result.keys),
+      static_cast<unsigned long long>(result.open),
+      static_cast<unsigned long long>(result.left_out),
+      static_cast<unsigned long long>(result.configurations),
+      static_cast<unsigned long long>(result.configurations_peak), read,
+      judged);
+}
+
+int Run(const Flags& flags) {
+  std::ifstream file;
+  std::istream* in = &std::cin;
+  if (flags.file != "-") {
+    file.open(FromWorkingDirectory(flags.file), std::ios::binary);
+    if (!file.is_open()) {
+      std::fprintf(stderr, "lincheck: cannot open %s\n", flags.file.c_str());
+      return kUnusable;
+    }
+    in = &file;
+  } else {
+    std::ios::sync_with_stdio(false);
+  }
+  Stopwatch stopwatch;
+  LinearizabilityChecker checker(flags.options);
+  const absl::Status status = registry::checker::ReadHistory(
+      in, [&](size_t line, HistoryEntry&& entry) {
+        return checker.Add(line, entry);
+      });
+  if (!status.ok()) {
+    std::fprintf(stderr, "lincheck: %s: %s\n", flags.file.c_str(),
+                 std::string(status.message()).c_str());
+    return kUnusable;
+  }
+  const double read = stopwatch.Lap();
+  const LinearizabilityResult result = checker.Check();
+  Print(result, read, stopwatch.Lap());
+  return static_cast<int>(result.verdict);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Flags flags;
+  if (!ParseFlags(argc, argv, &flags)) {
+    std::fputs(kUsage, stderr);
+    return kUnusable;
+  }
+  return Run(flags);
+}
