@@ -30,7 +30,7 @@ constexpr size_t kBodyChecksumAt = 8;
 uint32_t PlaceChecksum(const WalOwner& owner, uint64_t sequence,
                        uint64_t offset) {
   std::string place;
-  place.reserve(40);
+  place.reserve(32);
   Put<uint64_t>(owner.cluster.value(), &place);
   PutNode(owner.node, &place);
   Put<uint64_t>(sequence, &place);
