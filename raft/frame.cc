@@ -47,9 +47,9 @@ bool IsKnown(uint16_t type) {
 
 // In the order of the enum's numbers.
 constexpr std::array<std::string_view, kFrameErrors> kErrorNames = {
-    "none",      "frame_too_large", "checksum",    "unknown_type",
-    "bad_flags", "bad_group",       "bad_hello",   "version",
-    "cluster",   "wrong_node",      "undecodable", "unexpected",
+    "none",        "frame_too_large", "checksum", "unknown_type", "bad_flags",
+    "bad_group",   "bad_hello",       "version",  "cluster",      "wrong_node",
+    "undecodable", "unexpected",      "stalled",
 };
 
 }  // namespace

@@ -46,8 +46,9 @@ enum class FrameError : uint8_t {
   kWrongNode = 9,  // not a member, or another incarnation, or not the dialled
   kUndecodable = 10,  // an intact frame whose payload makes no sense
   kUnexpected = 11,   // a frame type that does not belong on this connection
+  kStalled = 12,      // a frame was begun and not ended for too long
 };
-inline constexpr int kFrameErrors = 12;
+inline constexpr int kFrameErrors = 13;
 
 // "frame_too_large", "checksum", ...: the name of its counter.
 std::string_view ToString(FrameError error);

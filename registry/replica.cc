@@ -136,7 +136,7 @@ void Replica::OnTime(raft::Time now) {
   ++counters_.turns;
   now_ = std::max(now_, now);
   Step(raft::Tick{now_});
-  ExpireHandshakes();
+  ExpireConnections();
   DialDue();
 }
 
@@ -151,8 +151,8 @@ void Replica::OnTurnEnd() {
 raft::Time Replica::NextDeadline() const {
   if (halted()) return raft::Time::Never();
   raft::Time deadline = node_.NextDeadline();
-  if (!handshakes_.empty()) {
-    deadline = std::min(deadline, handshakes_.begin()->first);
+  if (!deadlines_.empty()) {
+    deadline = std::min(deadline, deadlines_.begin()->first);
   }
   for (const Peer& peer : peers_) {
     if (peer.dialled == ConnectionId()) {
@@ -220,7 +220,7 @@ void Replica::Halt(const absl::Status& status) {
   halt_reason_ = "the log could not be written: " + status.ToString();
   connections_.clear();
   dirty_.clear();
-  handshakes_.clear();
+  deadlines_.clear();
   persists_.clear();
 }
 

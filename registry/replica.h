@@ -58,6 +58,12 @@ struct ReplicaOptions {
   raft::Duration dial_backoff_max = raft::Millis(1000);
   // From the dial, or the accept, to the other side's hello.
   raft::Duration handshake = raft::Millis(2000);
+  // From a frame's first byte to its last. A length that the network corrupted
+  // (TCP's checksum lets some through) promises bytes that never come, and
+  // whatever does come is taken for them:
+  //   leader -> n2: [length 40 -> 65,576] heartbeat, append, append, ...
+  //   n2 waits for its frame; the leader waits for an answer; neither redials
+  raft::Duration frame_timeout = raft::Millis(5000);
 };
 
 class Replica : public TransportHandler {
@@ -107,7 +113,8 @@ class Replica : public TransportHandler {
     bool greeted = false;  // the other side's hello was accepted
     bool overrun = false;  // a client to be closed at the turn's end
     bool dirty = false;    // is in dirty_
-    raft::Time handshake_deadline;
+    // Of the hello, or of the frame that has begun; Never() if neither is due.
+    raft::Time deadline = raft::Time::Never();
     raft::FrameDecoder decoder{raft::kHelloFrameBytesMax};
     std::string out;    // frames of this turn
     size_t queued = 0;  // bytes in the transport, as it said last
@@ -155,7 +162,9 @@ class Replica : public TransportHandler {
   void Dial(Peer* peer);
   void ScheduleDial(Peer* peer);
   Connection* AddConnection(ConnectionId id, Door door);
-  void ExpireHandshakes();
+  void SetDeadline(ConnectionId id, Connection* connection,
+                   raft::Time deadline);
+  void ExpireConnections();
   void OnHello(ConnectionId id, Connection* connection,
                std::string_view payload);
   raft::FrameError CheckHello(const Connection& connection,
@@ -168,6 +177,7 @@ class Replica : public TransportHandler {
   Peer* FindPeer(raft::NodeId node);
 
   // replica_frames.cc: bytes in, bytes out.
+  void WaitForRest(ConnectionId id, Connection* connection, bool anew);
   void OnFrame(ConnectionId id, Connection* connection,
                const raft::Frame& frame);
   void Refuse(ConnectionId id, raft::FrameError error);
@@ -189,8 +199,8 @@ class Replica : public TransportHandler {
   std::vector<Peer> peers_;  // the other members, in the order of options
   std::map<ConnectionId, Connection> connections_;
   std::vector<ConnectionId> dirty_;  // with output of this turn
-  // Connections without an accepted hello, by their deadline.
-  std::set<std::pair<raft::Time, ConnectionId>> handshakes_;
+  // Connections without an accepted hello, or in the middle of a frame.
+  std::set<std::pair<raft::Time, ConnectionId>> deadlines_;
 
   std::vector<raft::Persist> persists_;  // wait for the job in flight
   uint64_t last_job_ = 0;

@@ -54,15 +54,27 @@ Replica::Connection* Replica::AddConnection(ConnectionId id, Door door) {
   CHECK(added);
   Connection* connection = &position->second;
   connection->door = door;
-  connection->handshake_deadline = now_ + options_.handshake;
-  handshakes_.emplace(connection->handshake_deadline, id);
+  SetDeadline(id, connection, now_ + options_.handshake);
   return connection;
 }
 
-void Replica::ExpireHandshakes() {
-  while (!handshakes_.empty() && handshakes_.begin()->first <= now_) {
-    ++counters_.handshakes_timed_out;
-    Drop(handshakes_.begin()->second);
+void Replica::SetDeadline(ConnectionId id, Connection* connection,
+                          raft::Time deadline) {
+  if (connection->deadline == deadline) return;
+  deadlines_.erase({connection->deadline, id});
+  connection->deadline = deadline;
+  if (deadline != raft::Time::Never()) deadlines_.emplace(deadline, id);
+}
+
+void Replica::ExpireConnections() {
+  while (!deadlines_.empty() && deadlines_.begin()->first <= now_) {
+    const ConnectionId id = deadlines_.begin()->second;
+    if (connections_.at(id).greeted) {
+      Refuse(id, raft::FrameError::kStalled);
+    } else {
+      ++counters_.handshakes_timed_out;
+      Drop(id);
+    }
   }
 }
 
@@ -100,7 +112,7 @@ void Replica::Lost(ConnectionId id) {
   const Door door = found->second.door;
   const bool greeted = found->second.greeted;
   Peer* peer = found->second.peer;
-  handshakes_.erase({found->second.handshake_deadline, id});
+  SetDeadline(id, &found->second, raft::Time::Never());
   connections_.erase(found);
   if (door == Door::kClient) {
     if (greeted) Step(ClientClosed{id});
@@ -140,7 +152,7 @@ void Replica::OnHello(ConnectionId id, Connection* connection,
     Refuse(id, error);
     return;
   }
-  handshakes_.erase({connection->handshake_deadline, id});
+  SetDeadline(id, connection, raft::Time::Never());
   connection->greeted = true;
   connection->decoder.set_frame_bytes_max(raft::kFrameBytesMax);
   if (connection->door != Door::kDialled) QueueHello(id, connection);

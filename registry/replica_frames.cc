@@ -14,19 +14,34 @@ void Replica::OnBytes(ConnectionId id, std::string_view bytes) {
   raft::FrameDecoder* decoder = &found->second.decoder;
   decoder->Feed(bytes);
   raft::Frame frame;
+  bool ended = false;  // a frame; what is left over is another one
   while (true) {
     const raft::FrameDecoder::Result result = decoder->Next(&frame);
-    if (result == raft::FrameDecoder::Result::kNeedMore) return;
+    if (result == raft::FrameDecoder::Result::kNeedMore) {
+      WaitForRest(id, &found->second, ended);
+      return;
+    }
     if (result == raft::FrameDecoder::Result::kBad) {
       Refuse(id, decoder->error());
       return;
     }
+    ended = true;
     ++counters_.frames_in;
     OnFrame(id, &found->second, frame);
     // A frame may have been the end of its connection.
     found = connections_.find(id);
     if (found == connections_.end() || found->second.overrun) return;
     decoder = &found->second.decoder;
+  }
+}
+
+// All whole frames are taken out; the rest, if any, has a time to arrive.
+void Replica::WaitForRest(ConnectionId id, Connection* connection, bool anew) {
+  if (!connection->greeted) return;  // the hello's own deadline stands
+  if (connection->decoder.buffered_bytes() == 0) {
+    SetDeadline(id, connection, raft::Time::Never());
+  } else if (anew || connection->deadline == raft::Time::Never()) {
+    SetDeadline(id, connection, now_ + options_.frame_timeout);
   }
 }
 

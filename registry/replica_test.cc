@@ -228,6 +228,33 @@ TEST_F(ReplicaTest, WhoNeverSaysHelloIsClosed) {
   EXPECT_FALSE(client->closed);
 }
 
+// A length that was corrupted upwards makes every later frame a part of one
+// that never ends.
+TEST_F(ReplicaTest, AFrameThatDoesNotEndIsGivenUp) {
+  const std::string hello = ReplicaHarness::HelloFrame(raft::Hello{.boot = 1});
+  const std::string request = ReplicaHarness::RequestFrame(1, StatusRequest{});
+  std::string endless = request;
+  endless[2] = 1;  // 64 KiB more
+  Outsider* jammed = world.Dial(leader, Listener::kClient);
+  world.Write(jammed, hello + endless);
+  Outsider* slow = world.Dial(leader, Listener::kClient);
+  world.Write(slow, hello + request + request.substr(0, 9));
+  for (int i = 0; i < 4; ++i) {
+    world.Run(Millis(1000));
+    world.Write(jammed, request);
+  }
+  EXPECT_FALSE(jammed->closed);
+  world.Write(slow, request.substr(9) + request.substr(0, 9));
+  world.Run(Millis(2000));
+  EXPECT_TRUE(jammed->closed);
+  EXPECT_FALSE(slow->closed);
+  EXPECT_EQ(world.Counter(leader, "frames_refused.stalled"), 1u);
+  world.Write(slow, request.substr(9));
+  world.Run(Millis(10'000));
+  EXPECT_FALSE(slow->closed);
+  EXPECT_TRUE(Unharmed());
+}
+
 // ------------------------------------------------------------ output bounds
 
 TEST_F(ReplicaTest, AClientThatDoesNotReadIsClosed) {

@@ -13,6 +13,8 @@ using registry::Replica;
 
 constexpr char kDataDir[] = "data";
 constexpr raft::ClusterId kClusterId{0xc1a55};
+// Shorter than what ships, so that a run sees what comes after.
+constexpr raft::Duration kFrameTimeout = raft::Millis(1000);
 constexpr int64_t kFirstBootSpreadUs = 50'000;
 constexpr int64_t kHealedRestartUs = 100'000;
 
@@ -192,7 +194,8 @@ registry::ReplicaOptions Cluster::ReplicaOptionsOf(uint32_t node) const {
                                    .election = options_.election,
                                    .seed = options_.seed,
                                    .boot = draws.Next(),
-                                   .storage = options_.storage};
+                                   .storage = options_.storage,
+                                   .frame_timeout = kFrameTimeout};
   for (uint32_t i = 0; i < size(); ++i) {
     options.members.push_back({.node = IdOf(i),
                                .peer_address = PeerAddress(i),
