@@ -338,13 +338,18 @@ std::vector<std::string> Flags::Names() const {
 }
 
 std::string Flags::Help() const {
-  constexpr size_t kColumn = 26;
-  std::string help;
+  std::vector<std::string> lines;
+  size_t width = 0;
   for (const Flag& flag : flags_) {
     std::string line = "  --" + flag.name;
     if (!flag.placeholder.empty()) line += "=" + flag.placeholder;
-    line.resize(std::max(line.size() + 2, kColumn), ' ');
-    help += line + flag.help + "\n";
+    width = std::max(width, line.size() + 2);
+    lines.push_back(std::move(line));
+  }
+  std::string help;
+  for (size_t i = 0; i < lines.size(); ++i) {
+    lines[i].resize(width, ' ');
+    help += lines[i] + flags_[i].help + "\n";
   }
   return help;
 }

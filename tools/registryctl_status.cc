@@ -101,7 +101,10 @@ std::vector<std::string> Disagreements(const std::vector<Answer>& answers) {
 }
 
 void WriteStatus(const StatusReply& status, JsonWriter* json) {
-  json->Key("cluster").Unsigned(status.cluster.value());
+  char cluster[17];  // 64 bits, all used: no JSON number
+  std::snprintf(cluster, sizeof(cluster), "%016llx",
+                static_cast<unsigned long long>(status.cluster.value()));
+  json->Key("cluster").Text(cluster);
   json->Key("node").Text(raft::ToString(status.node));
   json->Key("role").Text(RoleName(status.role));
   json->Key("leader");
