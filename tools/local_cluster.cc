@@ -82,13 +82,22 @@ std::vector<std::string> LocalCluster::Command(size_t node) const {
   return argv;
 }
 
-absl::Status LocalCluster::Start(size_t node) {
+absl::Status LocalCluster::Launch(size_t node) {
   CHECK(!running(node));
   auto started = ChildProcess::Start(
       Command(node), {.stderr_path = log_path(node),
                       .dies_with_parent = options_.dies_with_parent});
-  if (!started.ok()) return started.status();
-  nodes_[node].process = *std::move(started);
+  if (started.ok()) nodes_[node].process = *std::move(started);
+  return started.status();
+}
+
+bool LocalCluster::IsListening(size_t node) {
+  return nodes_[node].process->WaitForLine("ready ", raft::Millis(1)).ok();
+}
+
+absl::Status LocalCluster::Start(size_t node) {
+  const absl::Status launched = Launch(node);
+  if (!launched.ok()) return launched;
   const auto ready = nodes_[node].process->WaitForLine("ready ", kStartMax);
   if (ready.ok()) return absl::OkStatus();
   nodes_[node].process.reset();

@@ -34,8 +34,11 @@ class LocalCluster {
   // Starts a node that does not run, and waits until it listens.
   absl::Status Start(size_t node);
   absl::Status StartAll();
-  void Kill(size_t node);      // SIGKILL; waits for its end
-  int Terminate(size_t node);  // SIGTERM; its exit code
+  // The same in two steps, for a caller whose loop must go on meanwhile.
+  absl::Status Launch(size_t node);
+  bool IsListening(size_t node);  // asked repeatedly; waits a millisecond
+  void Kill(size_t node);         // SIGKILL; waits for its end
+  int Terminate(size_t node);     // SIGTERM; its exit code
   bool running(size_t node) const;
   // Lets the running nodes live on without this process.
   void Release();
