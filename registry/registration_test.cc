@@ -202,6 +202,10 @@ TEST_F(RegistrationTest, UpdateValueRefuses) {
             Now(Error::kNotFound, "key"));
   EXPECT_EQ(Do(b_, UpdateValue{.registry = "u", .key = "k", .change = set}),
             Now(Error::kNotOwner, held));
+  EXPECT_EQ(
+      Do(a_,
+         UpdateValue{.registry = "u", .key = "k", .change = set, .process = 1}),
+      Now(Error::kNotOwner, held));
   EXPECT_EQ(Do(a_, UpdateValue{.registry = "u",
                                .key = "k",
                                .change = set,

@@ -8,23 +8,25 @@ namespace registry {
 
 const CommandReply* Session::FindReply(Sequence sequence) const {
   const auto found = replies_.find(sequence);
-  return found == replies_.end() ? nullptr : &found->second;
+  return found == replies_.end() ? nullptr : &found->second.reply;
 }
 
-void Session::KeepReply(Sequence sequence, const CommandReply& reply) {
+void Session::KeepReply(Sequence sequence, const CommandReply& reply,
+                        const StateDigest& digest) {
   CHECK_GE(sequence, low_water_);
   CHECK_LT(sequence - low_water_, kReplyWindow);
-  CHECK(replies_.emplace(sequence, reply).second);
+  const size_t kept = replies_.size();
+  replies_.try_emplace(replies_.end(), sequence, KeptReply{reply, digest});
+  CHECK_EQ(replies_.size(), kept + 1);
 }
 
-std::vector<std::pair<Sequence, CommandReply>> Session::RaiseLowWater(
-    Sequence mark) {
-  std::vector<std::pair<Sequence, CommandReply>> forgotten;
+StateDigest Session::RaiseLowWater(Sequence mark) {
+  StateDigest forgotten;
   if (mark <= low_water_) return forgotten;
   low_water_ = mark;
   const auto end = replies_.lower_bound(mark);
   for (auto it = replies_.begin(); it != end; ++it) {
-    forgotten.emplace_back(it->first, std::move(it->second));
+    forgotten += it->second.digest;
   }
   replies_.erase(replies_.begin(), end);
   return forgotten;

@@ -14,6 +14,7 @@
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
 #include "registry/command.h"
+#include "registry/state_digest.h"
 
 namespace registry {
 
@@ -60,14 +61,18 @@ class Session {
   // The reply kept under `sequence`, or nullptr.
   const CommandReply* FindReply(Sequence sequence) const;
   // Requires a sequence in [low_water, low_water + kReplyWindow) that has no
-  // reply yet.
-  void KeepReply(Sequence sequence, const CommandReply& reply);
-  // Raises the low water mark (a lower one is ignored). Returns the replies
-  // that are forgotten, in order of sequence.
-  std::vector<std::pair<Sequence, CommandReply>> RaiseLowWater(Sequence mark);
+  // reply yet. `digest` is the reply's share of the state digest.
+  void KeepReply(Sequence sequence, const CommandReply& reply,
+                 const StateDigest& digest);
+  // Raises the low water mark (a lower one is ignored) and forgets the replies
+  // below it. Returns the sum of their digests.
+  StateDigest RaiseLowWater(Sequence mark);
+  // Calls f(Sequence, const CommandReply&, const StateDigest&) in order.
   template <typename F>
-  void ForEachReply(F&& f) const {  // f(Sequence, const CommandReply&)
-    for (const auto& [sequence, reply] : replies_) f(sequence, reply);
+  void ForEachReply(F&& f) const {
+    for (const auto& [sequence, kept] : replies_) {
+      f(sequence, kept.reply, kept.digest);
+    }
   }
 
   // ---- the reverse index: what each process holds
@@ -106,11 +111,15 @@ class Session {
 
  private:
   using Bound = HoldingOrder::Bound;
+  struct KeptReply {
+    CommandReply reply;
+    StateDigest digest;
+  };
 
   std::string nonce_;
   raft::Duration ttl_;
   Sequence low_water_;
-  absl::btree_map<Sequence, CommandReply> replies_;
+  absl::btree_map<Sequence, KeptReply> replies_;
   absl::btree_map<uint64_t, Holdings> processes_;  // none of them empty
 };
 

@@ -76,13 +76,13 @@ StateDigest DigestOf(SessionId id, Sequence sequence,
 
 CommandReply StateMachine::Apply(raft::Index index, std::string_view payload) {
   std::optional<Command> command = DecodeCommand(payload);
-  if (command) return ApplyDecoded(index, *std::move(command));
+  if (command) return ApplyDecoded(index, std::move(*command));
   Advance(index);
   return Reply(index, Error::kInvalid, "command");
 }
 
 CommandReply StateMachine::Apply(raft::Index index, const Command& command) {
-  return ApplyDecoded(index, command);
+  return ApplyDecoded(index, Command(command));
 }
 
 void StateMachine::ApplyNoop(raft::Index index) { Advance(index); }
@@ -94,7 +94,7 @@ void StateMachine::Advance(raft::Index index) {
   applied_ = index;
 }
 
-CommandReply StateMachine::ApplyDecoded(raft::Index index, Command command) {
+CommandReply StateMachine::ApplyDecoded(raft::Index index, Command&& command) {
   Advance(index);
   // The member that proposed this has asked the same, but it may be of another
   // version, or not ours at all: what counts is that every replica refuses it.
@@ -109,7 +109,7 @@ CommandReply StateMachine::ApplyDecoded(raft::Index index, Command command) {
   return Execute({.index = index}, std::move(command.operation));
 }
 
-CommandReply StateMachine::ApplyOnce(raft::Index index, Command command) {
+CommandReply StateMachine::ApplyOnce(raft::Index index, Command&& command) {
   const SessionId id = command.session;
   const Sequence sequence = command.sequence;
   const auto found = sessions_.find(id);
@@ -385,9 +385,8 @@ uint64_t StateMachine::RemoveSession(SessionId id) {
   for (const uint64_t local : processes) {
     removed += RemoveProcess(&session, local);
   }
-  session.ForEachReply([&](Sequence sequence, const CommandReply& reply) {
-    digest_ -= DigestOf(id, sequence, reply);
-  });
+  session.ForEachReply([this](Sequence, const CommandReply&,
+                              const StateDigest& share) { digest_ -= share; });
   digest_ -= LowWaterDigest(id, session.low_water());
   digest_ -= DigestOf(id, session);
   session_changes_.push_back({.session = id, .ttl = session.ttl()});
@@ -398,8 +397,9 @@ uint64_t StateMachine::RemoveSession(SessionId id) {
 
 void StateMachine::KeepReply(SessionId id, Session* session, Sequence sequence,
                              const CommandReply& reply) {
-  digest_ += DigestOf(id, sequence, reply);
-  session->KeepReply(sequence, reply);
+  const StateDigest share = DigestOf(id, sequence, reply);
+  digest_ += share;
+  session->KeepReply(sequence, reply, share);
 }
 
 void StateMachine::RaiseLowWater(SessionId id, Session* session,
@@ -407,9 +407,7 @@ void StateMachine::RaiseLowWater(SessionId id, Session* session,
   if (mark <= session->low_water()) return;
   digest_ -= LowWaterDigest(id, session->low_water());
   digest_ += LowWaterDigest(id, mark);
-  for (const auto& [sequence, reply] : session->RaiseLowWater(mark)) {
-    digest_ -= DigestOf(id, sequence, reply);
-  }
+  digest_ -= session->RaiseLowWater(mark);
 }
 
 StateDigest StateMachine::RecomputeDigest() const {
@@ -428,10 +426,11 @@ StateDigest StateMachine::RecomputeDigest() const {
   for (const auto& [id, session] : sessions_) {
     sum += DigestOf(id, session);
     sum += LowWaterDigest(id, session.low_water());
-    session.ForEachReply(
-        [&, id = id](Sequence sequence, const CommandReply& reply) {
-          sum += DigestOf(id, sequence, reply);
-        });
+    session.ForEachReply([&, id = id](Sequence sequence,
+                                      const CommandReply& reply,
+                                      const StateDigest&) {
+      sum += DigestOf(id, sequence, reply);
+    });
   }
   return sum;
 }

@@ -79,8 +79,8 @@ class StateMachine {
   };
 
   void Advance(raft::Index index);
-  CommandReply ApplyDecoded(raft::Index index, Command command);
-  CommandReply ApplyOnce(raft::Index index, Command command);
+  CommandReply ApplyDecoded(raft::Index index, Command&& command);
+  CommandReply ApplyOnce(raft::Index index, Command&& command);
 
   CommandReply Execute(const Context& at, Operation&& operation);
   CommandReply Decide(const Context& at, OpenSession&& operation);
