@@ -80,6 +80,39 @@ absl::Status CheckIdentity(const ReplicaOptions& options,
   return absl::OkStatus();
 }
 
+// Before the recovered log is moved into the node.
+std::optional<TraceWriter> BeginTrace(const ReplicaOptions& options,
+                                      const Ports& ports,
+                                      const raft::storage::Recovered& recovered,
+                                      raft::Time now) {
+  if (ports.trace == nullptr) return std::nullopt;
+  wire::TraceHeader header;
+  header.set_cluster(recovered.identity.cluster.value());
+  header.mutable_node()->set_slot(recovered.identity.node.slot);
+  header.mutable_node()->set_incarnation(recovered.identity.node.incarnation);
+  for (const MemberStatus& member : options.members) {
+    wire::Member* added = header.add_members();
+    added->set_slot(member.node.slot);
+    added->set_incarnation(member.node.incarnation);
+    added->set_peer_address(member.peer_address);
+    added->set_client_address(member.client_address);
+  }
+  header.set_heartbeat(options.heartbeat.value());
+  header.set_election(options.election.value());
+  header.set_seed(options.seed);
+  header.set_boot(options.boot);
+  header.set_peer_queue_bytes_max(options.peer_queue_bytes_max);
+  header.set_client_queue_bytes_max(options.client_queue_bytes_max);
+  header.set_dial_backoff_min(options.dial_backoff_min.value());
+  header.set_dial_backoff_max(options.dial_backoff_max.value());
+  header.set_handshake(options.handshake.value());
+  header.set_frame_timeout(options.frame_timeout.value());
+  header.set_now(now.micros());
+  std::optional<TraceWriter> trace(ports.trace);
+  trace->Begin(std::move(header), recovered);
+  return trace;
+}
+
 NodeConfig MakeNodeConfig(const ReplicaOptions& options,
                           const raft::storage::Identity& identity) {
   return NodeConfig{
@@ -99,18 +132,23 @@ NodeConfig MakeNodeConfig(const ReplicaOptions& options,
 absl::StatusOr<std::unique_ptr<Replica>> Replica::Boot(
     const ReplicaOptions& options, const Ports& ports, raft::Time now) {
   CHECK(ports.vfs != nullptr);
-  CHECK(ports.transport != nullptr);
-  CHECK(ports.disk != nullptr);
   if (absl::Status status = CheckOptions(options); !status.ok()) return status;
   absl::StatusOr<raft::storage::OpenResult> opened =
       raft::storage::Open(ports.vfs, options.data_dir, options.storage);
   if (!opened.ok()) return opened.status();
-  if (absl::Status status = CheckIdentity(options, opened->recovered.identity);
+  return Start(options, ports, *std::move(opened), now);
+}
+
+absl::StatusOr<std::unique_ptr<Replica>> Replica::Start(
+    const ReplicaOptions& options, const Ports& ports,
+    raft::storage::OpenResult opened, raft::Time now) {
+  if (absl::Status status = CheckOptions(options); !status.ok()) return status;
+  if (absl::Status status = CheckIdentity(options, opened.recovered.identity);
       !status.ok()) {
     return status;
   }
   return std::unique_ptr<Replica>(
-      new Replica(options, ports, *std::move(opened), now));
+      new Replica(options, ports, std::move(opened), now));
 }
 
 Replica::Replica(const ReplicaOptions& options, const Ports& ports,
@@ -119,12 +157,15 @@ Replica::Replica(const ReplicaOptions& options, const Ports& ports,
       ports_(ports),
       storage_(std::move(opened.storage)),
       identity_(opened.recovered.identity),
+      trace_(BeginTrace(options, ports, opened.recovered, now)),
       node_(MakeNodeConfig(options, identity_),
             raft::Restored{.term = opened.recovered.term,
                            .vote = opened.recovered.vote,
                            .log = std::move(opened.recovered.log)},
             now),
       now_(now) {
+  CHECK(ports_.transport != nullptr);
+  CHECK(ports_.disk != nullptr);
   for (const MemberStatus& member : options_.members) {
     if (member.node == identity_.node) continue;
     peers_.push_back(Peer{.member = member, .dial_at = now});
@@ -133,6 +174,7 @@ Replica::Replica(const ReplicaOptions& options, const Ports& ports,
 
 void Replica::OnTime(raft::Time now) {
   if (halted()) return;
+  if (trace_) trace_->Time(now);
   ++counters_.turns;
   now_ = std::max(now_, now);
   Step(raft::Tick{now_});
@@ -142,6 +184,7 @@ void Replica::OnTime(raft::Time now) {
 
 void Replica::OnTurnEnd() {
   if (halted()) return;
+  if (trace_) trace_->TurnEnd();
   Step(raft::Flush{});
   // The disk first: its thread can begin while we talk to the network.
   SubmitPersists();
@@ -165,6 +208,7 @@ raft::Time Replica::NextDeadline() const {
 void Replica::Step(const Event& event) {
   CHECK(effects_.empty());
   node_.Step(event, &effects_);
+  if (trace_) trace_->Step(event, effects_);
   if (observer_) observer_(event, effects_);
   for (Effect& effect : effects_) Perform(&effect);
   effects_.clear();
@@ -203,6 +247,7 @@ void Replica::SubmitPersists() {
 
 void Replica::OnDiskDone(uint64_t job, absl::Status status) {
   if (halted()) return;
+  if (trace_) trace_->DiskDone(job, status);
   CHECK(job_in_flight_);
   CHECK_EQ(job, last_job_);
   if (!status.ok()) {

@@ -19,6 +19,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -33,6 +34,7 @@
 #include "registry/node.h"
 #include "registry/node_io.h"
 #include "registry/ports.h"
+#include "registry/trace.h"
 
 namespace registry {
 
@@ -77,6 +79,11 @@ class Replica : public TransportHandler {
   // node or voters are not those of `options`.
   static absl::StatusOr<std::unique_ptr<Replica>> Boot(
       const ReplicaOptions& options, const Ports& ports, raft::Time now);
+  // Boot without the directory: on what storage gave back. For Boot, and for a
+  // replay (replay.h), which has no directory; `ports.vfs` may be null.
+  static absl::StatusOr<std::unique_ptr<Replica>> Start(
+      const ReplicaOptions& options, const Ports& ports,
+      raft::storage::OpenResult opened, raft::Time now);
 
   // One loop turn of the host: OnTime first, then everything that arrived
   // (OnAccepted/OnOpened/OnBytes/OnClosed/OnDiskDone), then OnTurnEnd. A host
@@ -184,6 +191,7 @@ class Replica : public TransportHandler {
   void QueueToPeer(const raft::Send& send);
   void QueueToClient(Reply* reply);
   void FrameQueued(ConnectionId id, Connection* connection);
+  size_t Send(ConnectionId id, std::string bytes);
   void SendQueued();
 
   ReplicaOptions options_;
@@ -191,6 +199,7 @@ class Replica : public TransportHandler {
   // Shared with the job that runs on the disk's thread.
   std::shared_ptr<raft::storage::Storage> storage_;
   raft::storage::Identity identity_;
+  std::optional<TraceWriter> trace_;
   Node node_;
   Observer observer_;
   raft::Time now_;

@@ -24,6 +24,7 @@ void Replica::DialDue() {
 void Replica::Dial(Peer* peer) {
   ++counters_.peer_dials;
   const ConnectionId id = ports_.transport->Connect(peer->member.peer_address);
+  if (trace_) trace_->Connected(id);
   peer->dialled = id;
   AddConnection(id, Door::kDialled)->peer = peer;
 }
@@ -82,6 +83,7 @@ void Replica::ExpireConnections() {
 
 void Replica::OnAccepted(ConnectionId connection, Listener listener) {
   if (halted()) return;
+  if (trace_) trace_->Accepted(connection, listener);
   if (listener == Listener::kClient) ++counters_.clients_accepted;
   AddConnection(connection, listener == Listener::kPeer ? Door::kAcceptedPeer
                                                         : Door::kClient);
@@ -89,12 +91,15 @@ void Replica::OnAccepted(ConnectionId connection, Listener listener) {
 
 void Replica::OnOpened(ConnectionId connection) {
   if (halted()) return;
+  if (trace_) trace_->Opened(connection);
   const auto found = connections_.find(connection);
   if (found != connections_.end()) QueueHello(connection, &found->second);
 }
 
 void Replica::OnClosed(ConnectionId connection) {
-  if (!halted()) Lost(connection);
+  if (halted()) return;
+  if (trace_) trace_->Closed(connection);
+  Lost(connection);
 }
 
 // Closes a connection ourselves.

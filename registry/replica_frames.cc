@@ -9,6 +9,7 @@ namespace registry {
 
 void Replica::OnBytes(ConnectionId id, std::string_view bytes) {
   if (halted()) return;
+  if (trace_) trace_->Bytes(id, bytes);
   auto found = connections_.find(id);
   if (found == connections_.end()) return;  // closed by us meanwhile
   raft::FrameDecoder* decoder = &found->second.decoder;
@@ -91,7 +92,7 @@ void Replica::QueueToPeer(const raft::Send& send) {
   Connection* connection = &connections_.find(peer->dialled)->second;
   if (connection->queued > options_.peer_queue_bytes_max) {
     // Has the network taken any of it since?
-    connection->queued = ports_.transport->Send(peer->dialled, "");
+    connection->queued = Send(peer->dialled, "");
   }
   if (connection->queued + connection->out.size() >
       options_.peer_queue_bytes_max) {
@@ -132,6 +133,12 @@ void Replica::FrameQueued(ConnectionId id, Connection* connection) {
   dirty_.push_back(id);
 }
 
+size_t Replica::Send(ConnectionId id, std::string bytes) {
+  const size_t queued = ports_.transport->Send(id, std::move(bytes));
+  if (trace_) trace_->Queued(queued);
+  return queued;
+}
+
 // One write for each connection that has something to say.
 void Replica::SendQueued() {
   for (const ConnectionId id : std::exchange(dirty_, {})) {
@@ -140,8 +147,8 @@ void Replica::SendQueued() {
     Connection* connection = &found->second;
     connection->dirty = false;
     if (!connection->overrun) {
-      connection->queued = ports_.transport->Send(
-          id, std::exchange(connection->out, std::string()));
+      connection->queued =
+          Send(id, std::exchange(connection->out, std::string()));
     }
     if (connection->door == Door::kClient &&
         (connection->overrun ||

@@ -24,6 +24,7 @@
 #include "registry/command_codec.h"
 #include "registry/protocol_codec.h"
 #include "registry/replica.h"
+#include "registry/trace.h"
 
 namespace registry {
 
@@ -130,11 +131,13 @@ class ManualDisk : public DiskQueue {
   std::deque<std::pair<uint64_t, std::function<absl::Status()>>> jobs_;
 };
 
-// Records what a sink gets.
+// A trace file in memory.
 class MemoryTrace : public TraceSink {
  public:
-  void Append(std::string_view record) override { bytes += record; }
-  std::string bytes;
+  void Append(std::string_view record) override {
+    AppendTraceRecord(record, &file);
+  }
+  std::string file;
 };
 
 class ReplicaHarness {

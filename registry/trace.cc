@@ -1,0 +1,164 @@
+#include "registry/trace.h"
+
+#include "raft/check.h"
+#include "raft/crc32c.h"
+#include "raft/digest.h"
+#include "raft/limits.h"
+
+namespace registry {
+namespace {
+
+constexpr size_t kRecordHeaderBytes = 8;
+// Above the largest frame, far below what would hurt to read.
+constexpr size_t kRecordBytesMax = 16 << 20;
+constexpr size_t kEntriesBytesPerRecord = 1 << 20;
+
+void AppendU32(uint32_t value, std::string* out) {
+  for (int i = 0; i < 4; ++i) {
+    out->push_back(static_cast<char>(value >> (8 * i) & 0xff));
+  }
+}
+
+uint32_t LoadU32(std::string_view bytes) {
+  uint32_t value = 0;
+  for (int i = 3; i >= 0; --i) {
+    value = value << 8 | static_cast<unsigned char>(bytes[i]);
+  }
+  return value;
+}
+
+}  // namespace
+
+void AppendTraceRecord(std::string_view record, std::string* file) {
+  CHECK_LE(record.size(), kRecordBytesMax);
+  AppendU32(static_cast<uint32_t>(record.size()), file);
+  AppendU32(raft::Crc32c(record), file);
+  file->append(record);
+}
+
+uint64_t StepDigest(const Event& event, const Effects& effects) {
+  raft::Digest digest;
+  digest.Add(event);
+  digest.Add(effects);
+  return digest.value();
+}
+
+uint64_t RecoveredDigest(const raft::storage::Recovered& recovered) {
+  raft::Digest digest;
+  digest.Add(recovered.term);
+  digest.Add(recovered.vote);
+  digest.Add(recovered.log);
+  return digest.value();
+}
+
+void TraceWriter::Append() {
+  bytes_.clear();
+  CHECK(record_.AppendToString(&bytes_));
+  sink_->Append(bytes_);
+}
+
+void TraceWriter::Begin(wire::TraceHeader header,
+                        const raft::storage::Recovered& recovered) {
+  header.set_version(kTraceVersion);
+  header.set_term(recovered.term.value());
+  header.mutable_vote()->set_slot(recovered.vote.slot);
+  header.mutable_vote()->set_incarnation(recovered.vote.incarnation);
+  header.set_log_entries(recovered.log.size());
+  header.set_recovered_digest(RecoveredDigest(recovered));
+  *record_.mutable_header() = std::move(header);
+  Append();
+  size_t next = 0;
+  while (next < recovered.log.size()) {
+    wire::TraceEntries* entries = record_.mutable_entries();
+    entries->Clear();
+    for (size_t bytes = 0;
+         next < recovered.log.size() && bytes < kEntriesBytesPerRecord;
+         ++next) {
+      const raft::Entry& entry = recovered.log[next];
+      raft::wire::Entry* added = entries->add_entries();
+      added->set_term(entry.term.value());
+      added->set_kind(static_cast<uint32_t>(entry.kind));
+      added->set_payload(entry.payload.data(), entry.payload.size());
+      bytes += raft::EntryBytes(entry);
+    }
+    Append();
+  }
+}
+
+void TraceWriter::Time(raft::Time now) {
+  record_.set_time(now.micros());
+  Append();
+}
+
+void TraceWriter::Accepted(ConnectionId connection, Listener listener) {
+  record_.mutable_accepted()->set_connection(connection.value());
+  record_.mutable_accepted()->set_listener(static_cast<uint32_t>(listener));
+  Append();
+}
+
+void TraceWriter::Opened(ConnectionId connection) {
+  record_.set_opened(connection.value());
+  Append();
+}
+
+void TraceWriter::Bytes(ConnectionId connection, std::string_view bytes) {
+  record_.mutable_bytes()->set_connection(connection.value());
+  record_.mutable_bytes()->set_bytes(bytes.data(), bytes.size());
+  Append();
+}
+
+void TraceWriter::Closed(ConnectionId connection) {
+  record_.set_closed(connection.value());
+  Append();
+}
+
+void TraceWriter::DiskDone(uint64_t job, const absl::Status& status) {
+  wire::TraceDiskDone* done = record_.mutable_disk_done();
+  done->set_job(job);
+  done->set_code(static_cast<uint32_t>(status.code()));
+  done->set_message(std::string(status.message()));
+  Append();
+}
+
+void TraceWriter::TurnEnd() {
+  record_.set_turn_end(true);
+  Append();
+}
+
+void TraceWriter::Connected(ConnectionId connection) {
+  record_.set_connected(connection.value());
+  Append();
+}
+
+void TraceWriter::Queued(size_t bytes) {
+  record_.set_queued(bytes);
+  Append();
+}
+
+void TraceWriter::Step(const Event& event, const Effects& effects) {
+  record_.set_step(StepDigest(event, effects));
+  Append();
+}
+
+absl::StatusOr<bool> TraceReader::Next(wire::TraceRecord* record) {
+  const std::string_view rest = file_.substr(offset_);
+  if (rest.size() < kRecordHeaderBytes) return false;
+  const size_t length = LoadU32(rest);
+  const auto damaged = [this](const std::string& what) {
+    return absl::DataLossError("the record at offset " +
+                               std::to_string(offset_) + " " + what);
+  };
+  if (length > kRecordBytesMax) return damaged("is too long to be one");
+  if (rest.size() - kRecordHeaderBytes < length) return false;
+  const std::string_view bytes = rest.substr(kRecordHeaderBytes, length);
+  if (LoadU32(rest.substr(4)) != raft::Crc32c(bytes)) {
+    return damaged("does not match its checksum");
+  }
+  if (!record->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return damaged("is no record of a trace");
+  }
+  offset_ += kRecordHeaderBytes + length;
+  return true;
+}
+
+}  // namespace registry
