@@ -238,7 +238,7 @@ absl::Status Server::Run() {
   const Replica& replica = *impl_->replica;
   impl_->loop.RunUntil([&replica] { return replica.halted(); });
   if (!replica.halted()) impl_->Drain();
-  if (impl_->trace != nullptr) impl_->trace->Flush();
+  FlushTrace();
   if (replica.halted()) return absl::DataLossError(replica.halt_reason());
   return absl::OkStatus();
 }
@@ -251,6 +251,10 @@ void Server::Impl::Drain() {
   while (disk->outstanding() > 0 && !replica->halted() && Now() < give_up) {
     loop.Turn(give_up);
   }
+}
+
+void Server::FlushTrace() {
+  if (impl_->trace != nullptr) impl_->trace->Flush();
 }
 
 void Server::Stop() { impl_->loop.Stop(); }

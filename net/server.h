@@ -46,6 +46,8 @@ class Server {
   absl::Status Run();
 
   void Stop();  // any thread
+  // Writes out what the trace holds back. Loop's thread, or a dying process.
+  void FlushTrace();
   // SIGTERM and SIGINT. Also makes the process ignore SIGPIPE.
   void StopOnSignals();
 

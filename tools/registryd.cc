@@ -9,10 +9,11 @@
 // configuration, 3 the data directory is refused, 4 the disk failed.
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <optional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -20,12 +21,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "net/address.h"
 #include "net/posix_vfs.h"
 #include "net/server.h"
 #include "raft/check.h"
 #include "spdlog/sinks/stdout_color_sinks.h"
 #include "spdlog/spdlog.h"
+#include "tools/args.h"
 #include "tools/registryd_config.h"
 
 namespace tools {
@@ -41,11 +42,16 @@ enum ExitCode {
 
 struct CommandLine {
   bool format = false;
+  bool help = false;
   bool print_config = false;
-  bool development = false;  // nothing says which cluster this is
-  std::optional<uint32_t> incarnation;
+  std::string config_file;
+  int64_t incarnation = 0;  // 0: as `node` says
   RegistrydConfig config;
+  bool development = false;  // nothing says which cluster this is
 };
+
+// For the hook of CHECK, which gets no context.
+net::Server* running_server = nullptr;
 
 int Fail(ExitCode code, std::string_view text) {
   std::fprintf(stderr, "registryd: %.*s\n", static_cast<int>(text.size()),
@@ -55,90 +61,54 @@ int Fail(ExitCode code, std::string_view text) {
 
 // ------------------------------------------------------------ command line
 
+void Declare(CommandLine* line, Flags* flags) {
+  DeclareKeys(&line->config, flags);
+  flags->Text("config", &line->config_file, "FILE",
+              "read the keys above from FILE; flags override it");
+  flags->Number("incarnation", &line->incarnation, 0, UINT32_MAX, "I",
+                "with format: a node whose disk was lost, as a new one");
+  flags->Switch("print-effective-config", &line->print_config,
+                "print every key with its value, and exit");
+  flags->Switch("help", &line->help, "print this, and exit");
+}
+
 void PrintHelp() {
+  CommandLine line;
+  Flags flags;
+  Declare(&line, &flags);
   std::printf(
       "registryd: one node of a registry cluster\n\n"
       "  registryd            a development cluster of one node\n"
       "  registryd --config=FILE | --KEY=VALUE ...\n"
       "  registryd format --data_dir=DIR --node=N --cluster_token=TEXT\n"
       "                   --cluster=LIST [--incarnation=I]\n\n"
-      "Keys, as flags or as `key = value` lines of the file:\n%s\n"
-      "Further flags:\n"
-      "  --config=FILE           read keys from FILE; flags override it\n"
-      "  --print-effective-config  print every key with its value, and exit\n"
-      "  --incarnation=I         with format: bring back a node whose disk "
-      "was\n"
-      "                          lost, as a node of its own\n",
-      DescribeKeys().c_str());
+      "Keys are flags, or `key = value` lines of a file:\n\n%s",
+      flags.Help().c_str());
 }
 
-struct Flag {
-  std::string key;
-  std::string value;
-};
-
-// "--key=value", "--key value" and, for switches, "--key".
-absl::StatusOr<std::vector<Flag>> SplitFlags(
+absl::StatusOr<CommandLine> ParseCommandLine(
     const std::vector<std::string>& args) {
-  std::vector<Flag> flags;
-  for (size_t i = 0; i < args.size(); ++i) {
-    std::string_view arg = args[i];
-    if (!arg.starts_with("--")) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "unexpected argument \"", args[i], "\"; see registryd --help"));
-    }
-    arg.remove_prefix(2);
-    const size_t equals = arg.find('=');
-    Flag flag{.key = std::string(arg.substr(0, equals))};
-    for (char& c : flag.key) c = c == '-' ? '_' : c;
-    if (equals != std::string_view::npos) {
-      flag.value = std::string(arg.substr(equals + 1));
-    } else if (flag.key != "print_effective_config") {
-      if (i + 1 == args.size()) {
-        return absl::InvalidArgumentError(
-            absl::StrCat("--", flag.key, " lacks its value"));
-      }
-      flag.value = args[++i];
-    }
-    flags.push_back(std::move(flag));
-  }
-  return flags;
-}
-
-absl::Status ApplyFlag(const Flag& flag, CommandLine* line) {
-  if (flag.key == "config") return absl::OkStatus();  // was read first
-  if (flag.key == "print_effective_config") {
-    line->print_config = true;
-    return absl::OkStatus();
-  }
-  if (flag.key == "incarnation") {
-    const absl::StatusOr<raft::NodeId> id = ParseNode("1." + flag.value);
-    if (!id.ok()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("--incarnation=", flag.value, " is not a number"));
-    }
-    line->incarnation = id->incarnation;
-    return absl::OkStatus();
-  }
-  return SetKey(flag.key, flag.value, &line->config);
-}
-
-absl::StatusOr<CommandLine> ParseCommandLine(std::vector<std::string> args) {
+  // First for the file alone: what it says gives way to the flags.
+  CommandLine first;
+  Flags first_flags;
+  Declare(&first, &first_flags);
+  const absl::StatusOr<std::vector<std::string>> words =
+      first_flags.Parse(args);
+  if (!words.ok()) return words.status();
   CommandLine line;
-  if (!args.empty() && args[0] == "format") {
-    line.format = true;
-    args.erase(args.begin());
-  }
-  const absl::StatusOr<std::vector<Flag>> flags = SplitFlags(args);
-  if (!flags.ok()) return flags.status();
-  for (const Flag& flag : *flags) {
-    if (flag.key != "config") continue;
-    const absl::Status read = ReadConfigFile(flag.value, &line.config);
+  if (!first.config_file.empty()) {
+    Flags keys;
+    DeclareKeys(&line.config, &keys);
+    const absl::Status read = ReadConfigFile(first.config_file, keys);
     if (!read.ok()) return read;
   }
-  for (const Flag& flag : *flags) {
-    const absl::Status applied = ApplyFlag(flag, &line);
-    if (!applied.ok()) return applied;
+  Flags flags;
+  Declare(&line, &flags);
+  CHECK(flags.Parse(args).ok());
+  line.format = !words->empty() && words->front() == "format";
+  if (words->size() > (line.format ? 1 : 0)) {
+    return absl::InvalidArgumentError("unexpected argument \"" + words->back() +
+                                      "\"");
   }
   const RegistrydConfig& config = line.config;
   line.development = !line.format && config.data_dir.empty() &&
@@ -175,7 +145,9 @@ void SetIncarnation(uint32_t incarnation, RegistrydConfig* config) {
 
 int RunFormat(const CommandLine& line) {
   RegistrydConfig config = line.config;
-  if (line.incarnation.has_value()) SetIncarnation(*line.incarnation, &config);
+  if (line.incarnation != 0) {
+    SetIncarnation(static_cast<uint32_t>(line.incarnation), &config);
+  }
   const absl::Status valid = Validate(config);
   if (!valid.ok()) return Fail(kWrongUsage, std::string(valid.message()));
   const absl::Status formatted = FormatDirectory(config);
@@ -240,6 +212,8 @@ void SetUpLog(const RegistrydConfig& config) {
   raft::SetCheckFailureHook([](const char*) {
     spdlog::critical("this program is wrong, and stops before it does harm");
     spdlog::shutdown();
+    // The last steps are the ones to look at.
+    if (running_server != nullptr) running_server->FlushTrace();
   });
 }
 
@@ -304,7 +278,9 @@ int Serve(const CommandLine& line) {
               ToString(config.node).c_str(), (*server)->peer_address().c_str(),
               clients.c_str(), config.data_dir.c_str());
   std::fflush(stdout);
+  running_server = server->get();
   const absl::Status ran = (*server)->Run();
+  running_server = nullptr;
   if (!ran.ok()) {
     return Fail(kDiskFailed, absl::StrCat("halted: ", ran.message()));
   }
@@ -312,13 +288,13 @@ int Serve(const CommandLine& line) {
 }
 
 int Main(const std::vector<std::string>& args) {
-  if (!args.empty() && (args[0] == "--help" || args[0] == "-h")) {
-    PrintHelp();
-    return kStopped;
-  }
   absl::StatusOr<CommandLine> line = ParseCommandLine(args);
   if (!line.ok()) {
     return Fail(kWrongUsage, std::string(line.status().message()));
+  }
+  if (line->help) {
+    PrintHelp();
+    return kStopped;
   }
   if (line->format) return RunFormat(*line);
   if (line->development) SetUpDevelopment(&line->config);

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <fstream>
-#include <numeric>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -18,30 +18,11 @@ namespace {
 using raft::NodeId;
 using registry::MemberStatus;
 
-struct Setting {
-  std::string_view key;
-  std::string_view value_name;
-  std::string_view help;
-  absl::Status (*set)(std::string_view value, RegistrydConfig* config);
-  std::string (*show)(const RegistrydConfig& config);
-};
-
 template <typename T>
 bool ParseNumber(std::string_view text, T* out) {
   const auto [end, error] =
       std::from_chars(text.data(), text.data() + text.size(), *out);
   return error == std::errc() && end == text.data() + text.size();
-}
-
-absl::Status SetMillis(std::string_view value, int64_t min, int64_t max,
-                       int64_t* out) {
-  int64_t number = 0;
-  if (!ParseNumber(value, &number) || number < min || number > max) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "wanted is a number of milliseconds from ", min, " to ", max));
-  }
-  *out = number;
-  return absl::OkStatus();
 }
 
 absl::Status SetAddress(std::string_view value, std::string* out) {
@@ -51,114 +32,18 @@ absl::Status SetAddress(std::string_view value, std::string* out) {
   return absl::OkStatus();
 }
 
-template <std::string RegistrydConfig::*kField>
-absl::Status SetText(std::string_view value, RegistrydConfig* config) {
-  if (value.empty()) return absl::InvalidArgumentError("it is empty");
-  config->*kField = std::string(value);
-  return absl::OkStatus();
-}
-template <std::string RegistrydConfig::*kField>
-absl::Status SetListen(std::string_view value, RegistrydConfig* config) {
-  return SetAddress(value, &(config->*kField));
-}
-template <std::string RegistrydConfig::*kField>
-std::string ShowText(const RegistrydConfig& config) {
-  return config.*kField;
+// Sets *out from what `parse` makes of the text.
+template <typename T, typename Parse>
+Flags::Setter Parsed(const Parse& parse, T* out) {
+  return [parse, out](std::string_view text) {
+    absl::StatusOr<T> value = parse(text);
+    if (value.ok()) *out = *std::move(value);
+    return value.status();
+  };
 }
 
-absl::Status SetNode(std::string_view value, RegistrydConfig* config) {
-  const absl::StatusOr<NodeId> node = ParseNode(value);
-  if (!node.ok()) return node.status();
-  config->node = *node;
-  return absl::OkStatus();
-}
-std::string ShowNode(const RegistrydConfig& config) {
-  return config.node.valid() ? ToString(config.node).substr(1) : "";
-}
-
-absl::Status SetCluster(std::string_view value, RegistrydConfig* config) {
-  absl::StatusOr<std::vector<MemberStatus>> members = ParseCluster(value);
-  if (!members.ok()) return members.status();
-  config->cluster = *std::move(members);
-  return absl::OkStatus();
-}
-
-absl::Status SetLogLevel(std::string_view value, RegistrydConfig* config) {
-  constexpr std::string_view kLevels[] = {"debug", "info", "warning", "error",
-                                          "off"};
-  if (std::ranges::find(kLevels, value) == std::end(kLevels)) {
-    return absl::InvalidArgumentError(
-        "wanted is debug, info, warning, error or off");
-  }
-  config->log_level = std::string(value);
-  return absl::OkStatus();
-}
-
-constexpr Setting kSettings[] = {
-    {"data_dir", "DIR", "where this node keeps its log; `format` makes it",
-     SetText<&RegistrydConfig::data_dir>, ShowText<&RegistrydConfig::data_dir>},
-    {"node", "N", "this node's place, 1 to 255 (N.I: its I-th incarnation)",
-     SetNode, ShowNode},
-    {"cluster", "LIST",
-     "N=PEER_ADDRESS/CLIENT_ADDRESS of every node, by commas", SetCluster,
-     [](const RegistrydConfig& c) { return FormatCluster(c.cluster); }},
-    {"cluster_token", "TEXT",
-     "a text of the cluster's own, so that nodes of two clusters never meet",
-     SetText<&RegistrydConfig::cluster_token>,
-     ShowText<&RegistrydConfig::cluster_token>},
-    {"peer_listen", "ADDRESS",
-     "where to listen for nodes, if not on the peer address in `cluster`",
-     SetListen<&RegistrydConfig::peer_listen>,
-     ShowText<&RegistrydConfig::peer_listen>},
-    {"client_listen", "ADDRESS",
-     "where to listen for clients, if not on the client address in `cluster`",
-     SetListen<&RegistrydConfig::client_listen>,
-     ShowText<&RegistrydConfig::client_listen>},
-    {"heartbeat_ms", "MS", "the leader's heartbeat (50)",
-     [](std::string_view v, RegistrydConfig* c) {
-       return SetMillis(v, 1, 60'000, &c->heartbeat_ms);
-     },
-     [](const RegistrydConfig& c) { return absl::StrCat(c.heartbeat_ms); }},
-    {"election_ms", "MS",
-     "a follower campaigns after this to twice this of silence (300)",
-     [](std::string_view v, RegistrydConfig* c) {
-       return SetMillis(v, 10, 600'000, &c->election_ms);
-     },
-     [](const RegistrydConfig& c) { return absl::StrCat(c.election_ms); }},
-    {"session_ttl_ms", "MS",
-     "the longest lease that a client may ask for (86400000, a day)",
-     [](std::string_view v, RegistrydConfig* c) {
-       return SetMillis(v, registry::kTtlMin.value() / 1000,
-                        registry::kTtlMax.value() / 1000, &c->session_ttl_ms);
-     },
-     [](const RegistrydConfig& c) { return absl::StrCat(c.session_ttl_ms); }},
-    {"record", "DIR", "write a trace of this node's inputs there",
-     SetText<&RegistrydConfig::record>, ShowText<&RegistrydConfig::record>},
-    {"log_level", "LEVEL", "debug, info, warning, error or off (info)",
-     SetLogLevel, ShowText<&RegistrydConfig::log_level>},
-};
-
-// How many single-character edits lead from `a` to `b`.
-size_t EditDistance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i + 1);
-    for (size_t j = 0; j < b.size(); ++j) {
-      const size_t substituted = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({row[j] + 1, row[j + 1] + 1, substituted});
-    }
-  }
-  return row.back();
-}
-
-std::string_view ClosestKey(std::string_view key) {
-  return std::ranges::min_element(kSettings, {},
-                                  [key](const Setting& setting) {
-                                    return EditDistance(key, setting.key);
-                                  })
-      ->key;
+Flags::Setter ParsedAddress(std::string* out) {
+  return [out](std::string_view text) { return SetAddress(text, out); };
 }
 
 std::string_view Trimmed(std::string_view text) {
@@ -168,15 +53,19 @@ std::string_view Trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
 }
 
-absl::Status ReadLine(std::string_view line, RegistrydConfig* config) {
+absl::Status ReadLine(std::string_view line, const Flags& flags,
+                      std::set<std::string>* seen) {
   line = Trimmed(line);
   if (line.empty() || line.starts_with('#')) return absl::OkStatus();
   const size_t equals = line.find('=');
   if (equals == std::string_view::npos) {
     return absl::InvalidArgumentError("wanted is key = value");
   }
-  return SetKey(Trimmed(line.substr(0, equals)),
-                Trimmed(line.substr(equals + 1)), config);
+  const std::string key(Trimmed(line.substr(0, equals)));
+  if (!seen->insert(key).second) {
+    return absl::InvalidArgumentError(key + " is given twice");
+  }
+  return flags.Set(key, Trimmed(line.substr(equals + 1)));
 }
 
 absl::StatusOr<MemberStatus> ParseMember(std::string_view text) {
@@ -203,26 +92,41 @@ absl::StatusOr<MemberStatus> ParseMember(std::string_view text) {
 
 }  // namespace
 
-absl::Status SetKey(std::string_view key, std::string_view value,
-                    RegistrydConfig* config) {
-  for (const Setting& setting : kSettings) {
-    if (setting.key != key) continue;
-    const absl::Status set = setting.set(value, config);
-    if (set.ok()) return set;
-    return absl::InvalidArgumentError(absl::StrCat(
-        std::string(key), " = \"", std::string(value), "\": ", set.message()));
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat("unknown key \"", std::string(key), "\"; did you mean \"",
-                   std::string(ClosestKey(key)), "\"?"));
+void DeclareKeys(RegistrydConfig* config, Flags* flags) {
+  flags->Text("data_dir", &config->data_dir, "DIR",
+              "where this node keeps its log; `registryd format` makes it");
+  flags->Add("node", Parsed(ParseNode, &config->node), "N",
+             "this node's place, 1 to 255 (N.I: its I-th incarnation)");
+  flags->Add("cluster", Parsed(ParseCluster, &config->cluster), "LIST",
+             "N=PEER_ADDRESS/CLIENT_ADDRESS of every node, by commas");
+  flags->Text("cluster_token", &config->cluster_token, "TEXT",
+              "a text of the cluster's own: nodes of two clusters never meet");
+  flags->Add("peer_listen", ParsedAddress(&config->peer_listen), "ADDRESS",
+             "where to listen for nodes (the peer address in `cluster`)");
+  flags->Add("client_listen", ParsedAddress(&config->client_listen), "ADDRESS",
+             "where to listen for clients (the client address there)");
+  flags->Number("heartbeat_ms", &config->heartbeat_ms, 1, 60'000, "MS",
+                "the leader's heartbeat");
+  flags->Number("election_ms", &config->election_ms, 10, 600'000, "MS",
+                "a follower campaigns after one to two times this of silence");
+  flags->Number("session_ttl_ms", &config->session_ttl_ms,
+                registry::kTtlMin.value() / 1000,
+                registry::kTtlMax.value() / 1000, "MS",
+                "the longest lease that a client may ask for");
+  flags->Text("record", &config->record, "DIR",
+              "write a trace of this node's inputs there");
+  flags->Choice("log_level", &config->log_level,
+                {"debug", "info", "warning", "error", "off"},
+                "what is said on standard error");
 }
 
-absl::Status ReadConfigFile(const std::string& path, RegistrydConfig* config) {
+absl::Status ReadConfigFile(const std::string& path, const Flags& flags) {
   std::ifstream file(path);
   if (!file) return absl::NotFoundError(absl::StrCat("cannot read ", path));
+  std::set<std::string> seen;
   std::string line;
   for (int number = 1; std::getline(file, line); ++number) {
-    const absl::Status read = ReadLine(line, config);
+    const absl::Status read = ReadLine(line, flags, &seen);
     if (!read.ok()) {
       return absl::InvalidArgumentError(
           absl::StrCat(path, ":", number, ": ", read.message()));
@@ -257,23 +161,23 @@ absl::Status Validate(const RegistrydConfig& config) {
 }
 
 std::string EffectiveConfig(const RegistrydConfig& config) {
+  const std::pair<const char*, std::string> values[] = {
+      {"data_dir", config.data_dir},
+      {"node", config.node.valid() ? ToString(config.node).substr(1) : ""},
+      {"cluster", FormatCluster(config.cluster)},
+      {"cluster_token", config.cluster_token},
+      {"peer_listen", config.peer_listen},
+      {"client_listen", config.client_listen},
+      {"heartbeat_ms", absl::StrCat(config.heartbeat_ms)},
+      {"election_ms", absl::StrCat(config.election_ms)},
+      {"session_ttl_ms", absl::StrCat(config.session_ttl_ms)},
+      {"record", config.record},
+      {"log_level", config.log_level},
+  };
   std::string out;
-  for (const Setting& setting : kSettings) {
-    const std::string value = setting.show(config);
+  for (const auto& [key, value] : values) {
     // What is empty is not set: the line must be readable as a file again.
-    absl::StrAppend(&out, value.empty() ? "# " : "", std::string(setting.key),
-                    " = ", value, "\n");
-  }
-  return out;
-}
-
-std::string DescribeKeys() {
-  std::string out;
-  for (const Setting& setting : kSettings) {
-    std::string flag = absl::StrCat("  --", std::string(setting.key), "=",
-                                    std::string(setting.value_name));
-    flag.resize(std::max<size_t>(flag.size() + 1, 26), ' ');
-    absl::StrAppend(&out, flag, std::string(setting.help), "\n");
+    absl::StrAppend(&out, value.empty() ? "# " : "", key, " = ", value, "\n");
   }
   return out;
 }

@@ -1,5 +1,4 @@
-// What registryd can be told, by flag or by config file: one table of settings
-// that parsing, help and --print-effective-config all read.
+// What registryd can be told, by flag or by config file.
 #ifndef TOOLS_REGISTRYD_CONFIG_H_
 #define TOOLS_REGISTRYD_CONFIG_H_
 
@@ -12,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "raft/storage/storage.h"
 #include "registry/protocol.h"
+#include "tools/args.h"
 
 namespace tools {
 
@@ -31,23 +31,21 @@ struct RegistrydConfig {
   bool operator==(const RegistrydConfig&) const = default;
 };
 
-// Sets one key, as written in a flag or a file. InvalidArgument names the key
-// and says what is wrong; an unknown key gets the closest known one as a hint.
-absl::Status SetKey(std::string_view key, std::string_view value,
-                    RegistrydConfig* config);
+// Declares every key: as flags of a command line and as keys of a config file
+// alike. `config` must outlive `flags`.
+void DeclareKeys(RegistrydConfig* config, Flags* flags);
 
-// Reads `key = value` lines; empty lines and lines that start with # are
-// skipped. Errors name `path` and the line.
-absl::Status ReadConfigFile(const std::string& path, RegistrydConfig* config);
+// Reads `key = value` lines into what `flags` were declared for; empty lines
+// and lines that start with # are skipped. InvalidArgument for an unknown key
+// (with a hint), one given twice or a value that does not fit, naming `path`
+// and the line; NotFound when the file cannot be read.
+absl::Status ReadConfigFile(const std::string& path, const Flags& flags);
 
 // Everything is there and fits together; also says which setting is missing.
 absl::Status Validate(const RegistrydConfig& config);
 
 // Every key with its value, in the form of a config file.
 std::string EffectiveConfig(const RegistrydConfig& config);
-
-// One line per key, for --help.
-std::string DescribeKeys();
 
 // "1", or "1.2" for the second incarnation.
 absl::StatusOr<raft::NodeId> ParseNode(std::string_view text);
