@@ -370,6 +370,10 @@ Sweep::Before Sweep::MayComeBefore(uint32_t op, const Configuration& at) const {
   const KeyOp& returned = ops_[op];
   // Nothing sees whether an observer came earlier.
   if (returned.Observes()) return Before::kNone;
+  // Only its revision is known, from what others were shown. They were shown
+  // more than that it happened: with 997 before, `set 818` and `add 24` without
+  // an answer make 842, and so the set must be tried before the add.
+  if (!returned.answered) return Before::kAll;
   if (OthersMustHappen(op, at)) {
     return complete_ ? Before::kAll : Before::kObligatory;
   }
