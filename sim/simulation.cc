@@ -4,6 +4,7 @@
 
 #include "raft/check.h"
 #include "raft/digest.h"
+#include "registry/checker/linearizability.h"
 #include "sim/cluster.h"
 #include "sim/fault_injector.h"
 #include "sim/random.h"
@@ -22,6 +23,8 @@ constexpr int64_t kElectionsToLeader = 4;
 // After the run's length, until all is answered and equal.
 constexpr int64_t kPatienceUs = 8 * kSecond;
 constexpr int64_t kPollUs = 20'000;
+// Bounds the search for an order of each key's calls.
+constexpr uint64_t kConfigurationsMax = 200'000;
 
 enum Phase : uint64_t { kHeal = 1, kLeaderDue, kEnd };
 
@@ -221,6 +224,14 @@ void World::CheckAtEnd() {
   const std::string unanswered = workload_.Unanswered();
   Demand(unanswered.empty(), "progress",
          "after everything healed: " + unanswered);
+  const registry::checker::LinearizabilityResult order =
+      registry::checker::CheckLinearizable(
+          workload_.history(), {.configurations_max = kConfigurationsMax});
+  unknown_ = order.verdict == registry::checker::Linearizable::kUnknown;
+  if (order.verdict == registry::checker::Linearizable::kIllegal) {
+    violations_.Add(Violation::Kind::kLinearizability, "search",
+                    order.explanation);
+  }
   for (uint32_t i = 0; i < cluster_.size(); ++i) {
     if (!cluster_.up(i)) continue;
     const registry::StateMachine& state = cluster_.replica(i)->node().state();
