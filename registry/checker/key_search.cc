@@ -88,18 +88,16 @@ class ConfigurationSet {
  private:
   static constexpr size_t kScanned = 16;
 
-  // `a` has used up no optional operation that `b` has not, and lacks no
-  // obligatory one that `b` has. (The end of a session is never an advantage,
-  // obligatory or not: nothing can be done for the session after it.)
+  // The same operations are still to come, except that `a` may have observers
+  // behind it that `b` has before it, and may have used up fewer optional
+  // operations. (Another operation that must happen is a duty, but a chance as
+  // well: neither to have it behind nor to have it ahead is never worse.)
   bool Dominates(const OpIds& a, const OpIds& b) const {
     auto in_a = a.begin();
     auto in_b = b.begin();
     while (in_a != a.end() || in_b != b.end()) {
       if (in_b == b.end() || (in_a != a.end() && *in_a < *in_b)) {
-        const KeyOp& only_a = ops_[*in_a++];
-        if (!only_a.MustHappen() || only_a.kind == KeyOpKind::kEndSession) {
-          return false;
-        }
+        if (!ops_[*in_a++].Observes()) return false;
       } else if (in_a == a.end() || *in_b < *in_a) {
         if (ops_[*in_b++].MustHappen()) return false;
       } else {
@@ -374,7 +372,11 @@ Sweep::Before Sweep::MayComeBefore(uint32_t op, const Configuration& at) const {
   // more than that it happened: with 997 before, `set 818` and `add 24` without
   // an answer make 842, and so the set must be tried before the add.
   if (!returned.answered) return Before::kAll;
-  if (OthersMustHappen(op, at)) {
+  // An effect that others saw, while its own answer is not known, tells little
+  // about the state before or after it.
+  const bool unanswered =
+      !returned.answered && returned.kind != KeyOpKind::kEndSession;
+  if (unanswered || OthersMustHappen(op, at)) {
     return complete_ ? Before::kAll : Before::kObligatory;
   }
   if (returned.kind == KeyOpKind::kEndSession) {

@@ -181,9 +181,11 @@ std::string LinearizabilityChecker::Impl::Explain(
     text += "\n  and " + std::to_string(others.size() - kShown) + " more";
   }
   text += "\nwhen the key could only have been";
+  std::set<std::string> states;
   for (const KeyState& state : search.states) {
-    text += "\n  " + Describe(state, collector_.texts());
+    states.insert(Describe(state, collector_.texts()));
   }
+  for (const std::string& state : states) text += "\n  " + state;
   return text;
 }
 
