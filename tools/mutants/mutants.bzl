@@ -1,0 +1,65 @@
+"""Planted bugs: product code with one file changed by a patch.
+
+The product carries no mutation switches. `mutant` applies a patch to a copy of
+the one file that it touches and links `simulate` with it: the object is linked
+whole, before the library that holds the true one, so the linker never takes
+that. Only the patched file is compiled again. A patch that no longer applies
+fails the build and is to be refreshed; an object that does not define all that
+the true one does is refused by the linker (defined twice).
+"""
+
+load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_library")
+
+def mutant(name, file, library, deps = []):
+    """Defines `simulate_<name>`: //tools:simulate with one bug.
+
+    Args:
+      name: of testdata/mutants/<name>.patch.
+      file: the label of the source that the patch touches.
+      library: the label of the library that the source belongs to.
+      deps: what the source includes beyond its library.
+    """
+    package, base = file[2:].split(":")
+    patch = "//testdata/mutants:%s.patch" % name
+    copy = "planted/%s/%s" % (name, base)
+    native.genrule(
+        name = name + "_source",
+        testonly = True,
+        srcs = [file, patch],
+        outs = [copy],
+        cmd = ("cp $(location %s) $@ && chmod u+w $@ && " +
+               "patch --quiet --fuzz=0 $@ $(location %s)") % (file, patch),
+        message = "Planting %s into %s/%s" % (name, package, base),
+        tags = ["manual"],
+    )
+    cc_library(
+        name = name + "_object",
+        testonly = True,
+        srcs = [copy],
+        alwayslink = True,
+        tags = ["manual"],
+        deps = [library] + deps,
+    )
+    cc_binary(
+        name = "simulate_" + name,
+        testonly = True,
+        tags = ["manual"],
+        deps = [
+            ":%s_object" % name,
+            "//tools:simulate_main",
+        ],
+    )
+
+def mutant_suite(name, mutants, args = [], test = False, tags = []):
+    """A command (or test) that sweeps seeds until each mutant is found."""
+    rule = native.py_test if test else native.py_binary
+    rule(
+        name = name,
+        testonly = True,
+        srcs = ["mutants.py"],
+        args = args + ["$(location :simulate_%s)" % m for m in mutants],
+        data = [":simulate_" + m for m in mutants],
+        main = "mutants.py",
+        python_version = "PY3",
+        tags = tags,
+    )
