@@ -100,10 +100,9 @@ class Digest {
 
  private:
   template <typename T>
-  void AddCompound(const T& value)
-    requires HasFields<T>
-  {
-    value.Fields([this](std::string_view, const auto& field) { Add(field); });
+  void AddCompound(const T& value) requires HasFields<T> {
+    value.Fields(
+        [this](std::string_view, const auto& field) { this->Add(field); });
   }
   template <typename T>
   void AddCompound(const std::vector<T>& values) {
@@ -123,7 +122,8 @@ class Digest {
   template <typename... Ts>
   void AddCompound(const std::variant<Ts...>& value) {
     AddNumber(value.index());
-    std::visit([this](const auto& alternative) { Add(alternative); }, value);
+    std::visit([this](const auto& alternative) { this->Add(alternative); },
+               value);
   }
 
   uint64_t state_ = 0;
@@ -160,9 +160,7 @@ inline void PrintText(std::string* out, std::string_view text) {
 }
 
 template <typename T>
-void PrintCompound(std::string* out, const T& value)
-  requires HasFields<T>
-{
+void PrintCompound(std::string* out, const T& value) requires HasFields<T> {
   if constexpr (requires { T::kName; }) *out += T::kName;
   out->push_back('{');
   bool first = true;
