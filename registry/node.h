@@ -32,6 +32,9 @@ struct NodeConfig {
   raft::Config raft;  // self, voters, timers, seed, boot
   raft::ClusterId cluster;
   std::vector<MemberStatus> members;  // addresses, for hints and status
+  // The longest lease that this node, as leader, lets a client ask for. Not
+  // part of what an entry means: members may differ in it.
+  raft::Duration session_ttl_max = kTtlMax;
 };
 
 // Requests that may wait for a read index at once; above it, `unavailable`.

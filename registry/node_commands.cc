@@ -20,6 +20,10 @@ void Node::OnCommand(ConnectionId connection, uint64_t request,
   Failure failure;
   failure.error =
       ParseClientCommand(body.command.view(), &command, &failure.detail);
+  if (const auto* open = std::get_if<OpenSession>(&command.operation);
+      open != nullptr && open->ttl > config_.session_ttl_max) {
+    failure = Failure{.error = Error::kInvalid, .detail = "ttl"};
+  }
   if (failure.error != Error::kOk) {
     ++counters_.commands_refused;
     Answer(connection, request, std::move(failure), effects);

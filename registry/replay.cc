@@ -27,6 +27,7 @@ ReplicaOptions OptionsOf(const wire::TraceHeader& header) {
   }
   options.heartbeat = raft::Duration(header.heartbeat());
   options.election = raft::Duration(header.election());
+  options.session_ttl_max = raft::Duration(header.session_ttl_max());
   options.seed = header.seed();
   options.boot = header.boot();
   options.peer_queue_bytes_max = header.peer_queue_bytes_max();

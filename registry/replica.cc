@@ -99,6 +99,7 @@ std::optional<TraceWriter> BeginTrace(const ReplicaOptions& options,
   }
   header.set_heartbeat(options.heartbeat.value());
   header.set_election(options.election.value());
+  header.set_session_ttl_max(options.session_ttl_max.value());
   header.set_seed(options.seed);
   header.set_boot(options.boot);
   header.set_peer_queue_bytes_max(options.peer_queue_bytes_max);
@@ -124,6 +125,7 @@ NodeConfig MakeNodeConfig(const ReplicaOptions& options,
                            .boot = options.boot},
       .cluster = identity.cluster,
       .members = options.members,
+      .session_ttl_max = options.session_ttl_max,
   };
 }
 

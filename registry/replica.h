@@ -44,7 +44,8 @@ struct ReplicaOptions {
   raft::ClusterId cluster;            // expected; 0: whatever data_dir holds
   raft::Duration heartbeat = raft::Millis(50);
   raft::Duration election = raft::Millis(300);
-  uint64_t seed = 0;  // election and dialling jitter
+  raft::Duration session_ttl_max = kTtlMax;  // see NodeConfig
+  uint64_t seed = 0;                         // election and dialling jitter
   // Differs in every life of this node: random in production (from the host),
   // drawn by the simulator.
   uint64_t boot = 0;

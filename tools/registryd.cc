@@ -228,6 +228,7 @@ net::ServerOptions ServerOptionsOf(const RegistrydConfig& config) {
   options.replica.cluster = ClusterIdOf(config.cluster_token);
   options.replica.heartbeat = raft::Millis(config.heartbeat_ms);
   options.replica.election = raft::Millis(config.election_ms);
+  options.replica.session_ttl_max = raft::Millis(config.session_ttl_ms);
   options.replica.seed = ClusterIdOf(config.cluster_token).value();
   return options;
 }

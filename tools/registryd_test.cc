@@ -96,9 +96,11 @@ class RegistrydTest : public testing::Test {
     return ran;
   }
 
-  void MakeCluster(size_t nodes) {
-    auto cluster = LocalCluster::Create(
-        {.registryd = kRegistryd, .folder = folder_.path(), .nodes = nodes});
+  void MakeCluster(size_t nodes, std::vector<std::string> flags = {}) {
+    auto cluster = LocalCluster::Create({.registryd = kRegistryd,
+                                         .folder = folder_.path(),
+                                         .nodes = nodes,
+                                         .flags = std::move(flags)});
     ASSERT_TRUE(cluster.ok()) << cluster.status();
     cluster_ = *std::move(cluster);
   }
@@ -256,6 +258,21 @@ TEST_F(RegistrydTest, WithoutAFlagItIsAClusterOfItsOwn) {
     EXPECT_EQ(LookUp(&client, "kept"), Error::kOk);
     (*child)->Signal(SIGINT);
     EXPECT_EQ((*child)->Wait(), 0);
+  }
+}
+
+TEST_F(RegistrydTest, ALeaseBeyondItsBoundIsRefused) {
+  MakeCluster(1, {"--session_ttl_ms=5000"});
+  ASSERT_TRUE(cluster_->StartAll().ok());
+  for (const int64_t ttl_ms : {5000, 5001}) {
+    registry::ClientOptions options = Options();
+    options.session_ttl = raft::Millis(ttl_ms);
+    options.deadline = raft::Millis(2000);
+    net::AsyncClient client(&loop_, options);
+    const CallResult result = Call(
+        &client,
+        registry::Operation(registry::CreateRegistry{.registry = "services"}));
+    EXPECT_EQ(ErrorOf(result), ttl_ms == 5000 ? Error::kOk : Error::kInvalid);
   }
 }
 
