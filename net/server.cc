@@ -2,7 +2,9 @@
 
 #include <signal.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 #include <utility>
@@ -33,6 +35,26 @@ uint64_t RandomNumber() {
   CHECK_EQ(getrandom(&number, sizeof(number), 0),
            static_cast<ssize_t>(sizeof(number)));
   return number;
+}
+
+// As many descriptors as the system lets us have, less what the log and the
+// dialled connections need: what may be given to accepted ones.
+size_t RaiseDescriptorLimit() {
+  constexpr size_t kReserve = 512;
+  rlimit limit;
+  CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);  // not allowed: what we have must do
+  CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  return limit.rlim_cur > 2 * kReserve ? limit.rlim_cur - kReserve
+                                       : limit.rlim_cur / 2;
+}
+
+TcpOptions MakeTcpOptions() {
+  TcpOptions options;
+  options.accepted_clients_max =
+      std::min(options.accepted_clients_max, RaiseDescriptorLimit());
+  return options;
 }
 
 // Says in the log what an operator wants to know: who leads, who is there.
@@ -133,7 +155,7 @@ struct Server::Impl {
   PosixVfs vfs;
   EventLoop loop;
   ServedReplica served;
-  TcpTransport transport{&loop};
+  TcpTransport transport{&loop, MakeTcpOptions()};
   std::unique_ptr<TraceFile> trace;
   std::unique_ptr<DiskThread> disk;
   std::unique_ptr<Replica> replica;

@@ -40,15 +40,25 @@ absl::Status ToStatus(const asio::error_code& error, const std::string& what) {
   return absl::UnknownError(text);
 }
 
+struct Door {
+  Door(asio::io_context& io, Listener listener, size_t open_max)
+      : acceptor(io), pause(io), listener(listener), open_max(open_max) {}
+  tcp::acceptor acceptor;
+  asio::steady_timer pause;
+  const Listener listener;
+  const size_t open_max;
+  size_t open = 0;  // accepted here and not closed
+  bool ready = false;
+};
+
 struct Connection {
   Connection(asio::io_context& io, ConnectionId id) : id(id), socket(io) {}
 
   const ConnectionId id;
   tcp::socket socket;
-  bool accepted = false;
-  bool open = false;    // bytes may flow
-  bool closed = false;  // the end: nothing is delivered any more
-  bool in_readable = false;
+  Door* door = nullptr;  // through which it was accepted
+  bool open = false;     // bytes may flow
+  bool closed = false;   // the end: nothing is delivered any more
   bool in_dirty = false;
   bool waits_to_write = false;
 
@@ -57,15 +67,6 @@ struct Connection {
   size_t output_bytes = 0;  // not yet taken by the kernel
 };
 using ConnectionPtr = std::shared_ptr<Connection>;
-
-struct Door {
-  Door(asio::io_context& io, Listener listener)
-      : acceptor(io), pause(io), listener(listener) {}
-  tcp::acceptor acceptor;
-  asio::steady_timer pause;
-  const Listener listener;
-  bool ready = false;
-};
 
 // Something that a turn tells the handler, in order of happening.
 struct Delivery {
@@ -128,7 +129,6 @@ class TcpTransport::Impl : public Participant,
 
   std::vector<std::unique_ptr<Door>> doors_;
   uint64_t last_id_ = 0;
-  size_t accepted_open_ = 0;
   absl::flat_hash_map<uint64_t, ConnectionPtr> connections_;
 
   std::deque<ConnectionPtr> readable_;  // the first has waited longest
@@ -150,7 +150,10 @@ absl::StatusOr<std::string> TcpTransport::Impl::Bind(const std::string& text,
   if (error) return ToStatus(error, absl::StrCat("resolve ", address->host));
   const tcp::endpoint endpoint = found.begin()->endpoint();
 
-  auto door = std::make_unique<Door>(loop_->io(), listener);
+  auto door = std::make_unique<Door>(loop_->io(), listener,
+                                     listener == Listener::kPeer
+                                         ? options_.accepted_peers_max
+                                         : options_.accepted_clients_max);
   door->acceptor.open(endpoint.protocol(), error);
   if (error) return ToStatus(error, absl::StrCat("socket for ", text));
   // A restarted server takes its port back at once.
@@ -205,15 +208,15 @@ void TcpTransport::Impl::AcceptFrom(Door* door) {
           });
       return;
     }
-    if (accepted_open_ >= options_.accepted_max) {
+    if (door->open >= door->open_max) {
       ++counters_.accept_refused;
       continue;
     }
     ++counters_.accepted;
     const ConnectionPtr connection = NewConnection();
     connection->socket = std::move(socket);
-    connection->accepted = true;
-    ++accepted_open_;
+    connection->door = door;
+    ++door->open;
     Tell({.kind = Delivery::Kind::kAccepted,
           .connection = connection,
           .listener = door->listener});
@@ -303,7 +306,7 @@ void TcpTransport::Impl::Forget(Connection* connection) {
   connection->open = false;
   connection->output.clear();
   connection->output_bytes = 0;
-  if (connection->accepted) --accepted_open_;
+  if (connection->door != nullptr) --connection->door->open;
   asio::error_code ignored;
   connection->socket.close(ignored);
   connections_.erase(connection->id.value());
@@ -320,11 +323,11 @@ void TcpTransport::Impl::Shutdown() {
   shut_down_ = true;
   if (handler_ != nullptr) loop_->Remove(this);
   resolver_.cancel();
-  doors_.clear();
   while (!connections_.empty()) {
     const ConnectionPtr connection = connections_.begin()->second;
     Forget(connection.get());
   }
+  doors_.clear();
   readable_.clear();
   dirty_.clear();
   deliveries_.clear();

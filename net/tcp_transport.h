@@ -17,8 +17,10 @@
 namespace net {
 
 struct TcpOptions {
-  // Accepted connections beyond this are closed at once.
-  size_t accepted_max = 10'000;
+  // Accepted connections beyond these are closed at once; each listener has its
+  // own bound, so that clients, however many, cannot keep the peers out.
+  size_t accepted_peers_max = 256;
+  size_t accepted_clients_max = 10'000;
   // A connection delivers at most this much in one turn, so that a fast sender
   // cannot starve the others.
   size_t read_bytes_per_turn = 256 << 10;
@@ -27,7 +29,7 @@ struct TcpOptions {
 // Connections that were refused or broke, since the start.
 struct TcpCounters {
   uint64_t accepted = 0;
-  uint64_t accept_refused = 0;  // by accepted_max
+  uint64_t accept_refused = 0;  // beyond the bound
   uint64_t accept_failed = 0;   // out of descriptors, say
   uint64_t dial_failed = 0;
   uint64_t bytes_in = 0;

@@ -355,19 +355,23 @@ TEST_F(TcpTransportTest, TheTurnsTimeIsReadAfterItsBytes) {
   }
 }
 
-TEST_F(TcpTransportTest, AcceptedConnectionsAreBounded) {
+TEST_F(TcpTransportTest, AcceptedConnectionsAreBoundedDoorByDoor) {
   Recorder handler;
-  TcpTransport bounded(&loop_, {.accepted_max = 2});
-  const auto address = bounded.Bind("127.0.0.1:0", Listener::kClient);
-  ASSERT_TRUE(address.ok());
+  TcpTransport bounded(&loop_, {.accepted_clients_max = 2});
+  const auto clients = bounded.Bind("127.0.0.1:0", Listener::kClient);
+  const auto peers = bounded.Bind("127.0.0.1:0", Listener::kPeer);
+  ASSERT_TRUE(clients.ok() && peers.ok());
   ASSERT_TRUE(bounded.Start(&handler).ok());
-  RawSocket a(*address), b(*address), c(*address);
+  RawSocket a(*clients), b(*clients), c(*clients);
   loop_.RunUntil([&] { return bounded.counters().accept_refused == 1; });
   EXPECT_EQ(handler.accepted_.size(), 2u);
   EXPECT_EQ(c.Read(1), "") << "the third must find its connection closed";
-  bounded.Close(handler.accepted_[0]);
-  RawSocket d(*address);
+  RawSocket peer(*peers);
   loop_.RunUntil([&] { return handler.accepted_.size() == 3; });
+  EXPECT_EQ(handler.listeners_.back(), Listener::kPeer);
+  bounded.Close(handler.accepted_[0]);
+  RawSocket d(*clients);
+  loop_.RunUntil([&] { return handler.accepted_.size() == 4; });
 }
 
 TEST_F(TcpTransportTest, NobodyCanConnectBeforeStart) {
