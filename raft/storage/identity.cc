@@ -104,7 +104,8 @@ std::string HowToComeBack(const std::string& dir, NodeId node) {
       "--data_dir=",
       dir, " --node=", static_cast<int>(node.slot),
       " --incarnation=", node.incarnation + 1,
-      " --cluster=... (as before), then have the cluster replace ",
+      " --cluster_token=... --cluster=... (both as before), then have the "
+      "cluster replace ",
       ToString(node), " by it");
 }
 
