@@ -241,6 +241,20 @@ TEST(ClientTest, OneCutAttemptAmongRefusalsIsUnknown) {
   EXPECT_EQ(hand.ResultOf(1), Error::kOutcomeUnknown);
 }
 
+TEST(ClientTest, OneUnknownAttemptAmongRefusalsIsUnknown) {
+  Hand hand;
+  hand.OpenSessionNow();
+  hand.Start(1, Put("k"), hand.now + Millis(100));
+  hand.Answer(hand.last(), Failure{Error::kOutcomeUnknown, "deposed", ""});
+  const size_t asked = hand.requests.size();
+  while (hand.requests.size() == asked) {
+    hand.TickTo(hand.client.NextDeadline());
+  }
+  hand.Answer(hand.last(), NotLeader(""));
+  hand.TickTo(hand.now + Millis(100));
+  EXPECT_EQ(hand.ResultOf(1), Error::kOutcomeUnknown);
+}
+
 // Of several commands in flight, the first refusal names the leader; the
 // others' refusals must still be heard.
 TEST(ClientTest, RefusalsAreHeardOutBeforeTheLinkIsLeft) {

@@ -224,7 +224,7 @@ TEST(ClientTortureTest, HoldsItsPromisesInAHostileWorld) {
   uint64_t answered = 0;
   uint64_t unknown = 0;
   uint64_t sessions = 0;
-  for (uint64_t seed = 1; seed <= 150; ++seed) {
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
     Hostile world(seed);
     world.Run(2000);
     answered += world.answered();
@@ -235,9 +235,9 @@ TEST(ClientTortureTest, HoldsItsPromisesInAHostileWorld) {
     }
   }
   // The world was neither harmless nor hopeless.
-  EXPECT_GT(answered, 50'000u);
-  EXPECT_GT(unknown, 1'000u);
-  EXPECT_GT(sessions, 300u);
+  EXPECT_GT(answered, 20'000u);
+  EXPECT_GT(unknown, 400u);
+  EXPECT_GT(sessions, 120u);
 }
 
 }  // namespace
