@@ -261,7 +261,11 @@ std::string Arguments(const KeyOp& op, const std::vector<std::string>& texts) {
 }
 
 std::string Answer(const KeyOp& op, const std::vector<std::string>& texts) {
-  if (!op.answered) return "no answer";
+  if (!op.answered) {
+    return op.index == 0 ? "no answer"
+                         : "no answer, but others show its effect, revision " +
+                               std::to_string(op.index);
+  }
   std::string text(ToString(op.error));
   if (op.kind == KeyOpKind::kLookup && op.error == Error::kOk) {
     text += ": " + checker::Describe(op.holders, texts);

@@ -216,8 +216,8 @@ KeySearchResult Sweep::Run(const std::vector<Event>& events) {
 
 void Sweep::OnCall(uint32_t op) {
   const KeyOp& called = ops_[op];
-  // What was never answered and comes after the end of its session is void.
-  if (called.end != kNoOp && ended_[called.end] && !called.answered) return;
+  // What need not happen and comes after the end of its session is void.
+  if (called.end != kNoOp && ended_[called.end] && !called.MustHappen()) return;
   pending_.push_back(op);
   if (!called.Observes()) return;
   for (Configuration& configuration : configurations_) {
@@ -412,12 +412,12 @@ bool Sweep::IsRemoverOf(const KeyOp& remover, const KeyOp& op) const {
   return remover.kind == KeyOpKind::kEndProcess && remover.pid == op.pid;
 }
 
-// The session has ended in every configuration: what it left unanswered and
-// is not taken can never be.
+// The session has ended in every configuration: what it left open and is not
+// taken can never be. (If it must be, TryTake will find that it cannot.)
 void Sweep::EndOf(uint32_t end) {
   ended_[end] = true;
   const auto is_void = [&](uint32_t op) {
-    return ops_[op].end == end && !ops_[op].answered;
+    return ops_[op].end == end && !ops_[op].MustHappen();
   };
   for (Configuration& configuration : configurations_) {
     std::erase_if(configuration.taken, is_void);
