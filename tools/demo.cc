@@ -5,44 +5,27 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <cstring>
 #include <string>
-#include <vector>
 
-#include "net/event_loop.h"
+#include "tools/args.h"
 #include "tools/child_process.h"
 #include "tools/demo_story.h"
-
-namespace {
-
-int Usage() {
-  std::fputs(
-      "demo: three nodes, one registry, and kill -9\n"
-      "  --keep             leave the cluster running at the end\n"
-      "  --registryd=PATH   the program to run (default: beside this one)\n"
-      "  --plant_mismatch   believe that one name too many was acknowledged;\n"
-      "                     the check must notice, and exit 1\n",
-      stderr);
-  return 2;
-}
-
-}  // namespace
 
 int main(int argc, char** argv) {
   tools::DemoOptions options;
   options.registryd = tools::SiblingProgram(argv[0], "registryd");
   options.color = isatty(STDOUT_FILENO) != 0;
-  for (int i = 1; i < argc; ++i) {
-    const std::string arg = argv[i];
-    if (arg == "--keep") {
-      options.keep = true;
-    } else if (arg == "--plant_mismatch") {
-      options.plant_mismatch = true;
-    } else if (arg.starts_with("--registryd=")) {
-      options.registryd = arg.substr(std::strlen("--registryd="));
-    } else {
-      return Usage();
-    }
+  tools::Flags flags;
+  flags.Switch("keep", &options.keep, "leave the cluster running at the end");
+  flags.Text("registryd", &options.registryd, "PATH", "the program to run");
+  flags.Switch("plant_mismatch", &options.plant_mismatch,
+               "believe that one name too many was acknowledged: must exit 1");
+  const auto words = flags.Parse({argv + 1, argv + argc});
+  if (!words.ok() || !words->empty()) {
+    std::fprintf(stderr, "demo: %s\n%s",
+                 std::string(words.status().message()).c_str(),
+                 flags.Help().c_str());
+    return 2;
   }
   signal(SIGPIPE, SIG_IGN);
   const absl::Status told = tools::TellDemo(options);

@@ -130,7 +130,8 @@ class Run {
   uint64_t draws_ = 0;
   size_t cycle_ = 0;
   bool stopping_ = false;
-  Time last_answer_;
+  Time last_ack_;
+  raft::Duration silence_;  // the longest since the last kill
   std::map<std::string, registry::Revision> names_;  // acknowledged for good
   std::map<std::string, Counter> counters_;
   KillCyclesReport report_;
@@ -146,7 +147,7 @@ absl::Status Run::Start() {
   cluster_ = *std::move(cluster);
   const absl::Status started = cluster_->StartAll();
   if (!started.ok()) return started;
-  last_answer_ = net::Now();
+  last_ack_ = net::Now();
   for (size_t i = 0; i < options_.clients; ++i) AddClient(i);
   return absl::OkStatus();
 }
@@ -251,10 +252,6 @@ void Run::OnSent(Client* client, const registry::SendRequest& send) {
 }
 
 void Run::OnDone(size_t number, uint64_t asked, const CallResult& result) {
-  const Time now = net::Now();
-  report_.longest_silence =
-      std::max(report_.longest_silence, now - last_answer_);
-  last_answer_ = now;
   ++report_.calls;
   Client& client = *clients_[number];
   const auto found = client.pending.find(asked);
@@ -271,7 +268,12 @@ void Run::Remember(const Pending& pending, const CallResult& result) {
   if (error == Error::kOutcomeUnknown) ++report_.open;
   const auto* operation = std::get_if<Operation>(&pending.body);
   if (operation == nullptr) return;
-  if (error == Error::kOk) ++report_.acknowledged;
+  if (error == Error::kOk) {
+    ++report_.acknowledged;
+    const Time now = net::Now();
+    silence_ = std::max(silence_, now - last_ack_);
+    last_ack_ = now;
+  }
   if (const auto* add = std::get_if<registry::UpdateValue>(operation)) {
     Counter& counter = counters_[add->key];
     if (error == Error::kOk) ++counter.certain;
@@ -329,9 +331,10 @@ absl::Status Run::Cycle(size_t cycle) {
   const bool led = Leads(victim);
   cluster_->Kill(victim);
   ++report_.kills;
-  if (led) ++report_.leaders_killed;
+  silence_ = raft::Duration(0);
   done = WaitForAcks(kAcksBetween);
   if (!done.ok()) return done;
+  if (led) report_.gaps.push_back(silence_);
   done = cluster_->Launch(victim);
   if (!done.ok()) return done;
   done = WaitUntil("a killed node does not come back",
@@ -339,7 +342,10 @@ absl::Status Run::Cycle(size_t cycle) {
   if (options_.verbose) {
     std::printf("cycle %zu: killed %s%s; %llu writes acknowledged so far\n",
                 cycle + 1, cluster_->name(victim).c_str(),
-                led ? ", the leader" : "",
+                led ? absl::StrCat(", the leader; silence ",
+                                   silence_.value() / 1000, " ms")
+                          .c_str()
+                    : "",
                 static_cast<unsigned long long>(report_.acknowledged));
     std::fflush(stdout);
   }
@@ -439,6 +445,7 @@ absl::StatusOr<KillCyclesReport> Run::Do() {
   if (done.ok()) done = CheckCounters();
   if (done.ok()) done = CheckHistory();
   if (!done.ok()) return done;
+  std::ranges::sort(report_.gaps);
   return report_;
 }
 

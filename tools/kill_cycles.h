@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -30,11 +31,12 @@ struct KillCyclesOptions {
 
 struct KillCyclesReport {
   size_t kills = 0;
-  size_t leaders_killed = 0;
   uint64_t calls = 0;
-  uint64_t acknowledged = 0;       // writes
-  uint64_t open = 0;               // calls whose outcome is unknown
-  raft::Duration longest_silence;  // between two answers, seen by all clients
+  uint64_t acknowledged = 0;  // writes
+  uint64_t open = 0;          // calls whose outcome is unknown
+  // For each leader killed: the longest time between two acknowledged writes,
+  // over all clients, from the kill on. Sorted.
+  std::vector<raft::Duration> gaps;
 };
 
 // DataLoss: a write is lost, doubled, or the history is not linearizable; the
