@@ -159,6 +159,7 @@ NodeClock Cluster::DrawClock(uint32_t node) {
 void Cluster::Start() {
   for (uint32_t i = 0; i < size(); ++i) {
     FormatDisk(i);
+    at(i).disk.options().lie_about_fsync = options_.lying_disks;
     Draws draws(options_.seed, Stream::kBoot, i);
     ScheduleRestart(i, draws.Between(0, kFirstBootSpreadUs));
   }
@@ -283,9 +284,6 @@ void Cluster::OnEvent(const SimEvent& event) {
   switch (event.kind) {
     case SimEvent::Kind::kTurn:
     case SimEvent::Kind::kWake:
-      if (event.kind == SimEvent::Kind::kTurn && at(event.who).turns.paused()) {
-        ++effects_.turns_late;
-      }
       if (at(event.who).turns.OnEvent(event)) RunTurn(event.who);
       return;
     case SimEvent::Kind::kDiskJob:
@@ -543,6 +541,7 @@ ClusterEffects Cluster::effects() const {
   for (const auto& node : nodes_) {
     sum.effects_suppressed += node->ports->suppressed();
     sum.disk_jobs_delayed += node->queue.jobs_delayed();
+    sum.turns_late += node->turns.late();
   }
   return sum;
 }

@@ -42,6 +42,9 @@ struct ClusterOptions {
   raft::Duration election = raft::Millis(300);
   raft::storage::StorageOptions storage;
   DiskProfile disk;
+  // Outside the fault model: disks that say OK to a sync and do nothing. The
+  // canary that the checkers must catch.
+  bool lying_disks = false;
 };
 
 // What happened to the nodes (effects, not draws).

@@ -53,6 +53,7 @@ Shape DrawShape(const SimulationOptions& options) {
   shape.leader_due_us =
       shape.heal_at_us + kElectionsToLeader * 2 * election_ms * 1000;
   shape.end_us = std::max(shape.end_us, shape.leader_due_us);
+  shape.cluster.lying_disks = options.lying_disks;
   shape.cluster.storage = raft::storage::StorageOptions::Tiny();
   const uint64_t segment_kib[] = {2, 4, 16, 64};
   shape.cluster.storage.segment_bytes = segment_kib[draws.Below(4)] << 10;
@@ -307,6 +308,8 @@ void World::CountFaults(SimulationResult* result) const {
       {"dir_ops_lost", disk.dir_ops_lost},
       {"syncs_failed", disk.syncs_failed},
       {"clients_crashed", workload.client_crashes},
+      {"clients_paused", workload.turns_late},
+      {"sessions_expired", workload.sessions_expired},
       {"sessions_lost", workload.sessions_lost},
       {"requests_repeated", workload.requests_repeated},
       {"outcomes_unknown", workload.outcome_unknown},

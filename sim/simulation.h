@@ -30,6 +30,7 @@ struct SimulationOptions {
   // Instead of what the seed draws.
   std::optional<uint32_t> nodes;
   std::optional<FaultPlan> plan;
+  bool lying_disks = false;  // the canary: ClusterOptions
   // Told what happens, a line at a time, as it happens.
   std::function<void(std::string_view line)> narrator;
 };

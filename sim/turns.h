@@ -41,7 +41,10 @@ class Turns {
     const int64_t latency = (kLatencyUs + draws.Exponential(kLatencyJitterUs)) *
                             slowness_percent_ / 100;
     Instant at = scheduler_->now() + latency;
-    if (at < paused_until_) at = paused_until_;
+    if (at < paused_until_) {
+      at = paused_until_;
+      ++late_;
+    }
     scheduler_->At(at, {SimEvent::Kind::kTurn, process_, life_});
   }
   // The process wants to run when its clock reads `deadline`.
@@ -67,6 +70,7 @@ class Turns {
       return false;
     }
     if (scheduler_->now() < paused_until_) {
+      ++late_;
       scheduler_->At(paused_until_, event);
       return false;
     }
@@ -77,6 +81,8 @@ class Turns {
   void Pause(Instant until) {
     if (paused_until_ < until) paused_until_ = until;
   }
+  // Turns that a pause put off.
+  uint64_t late() const { return late_; }
   bool paused() const { return scheduler_->now() < paused_until_; }
   // The end of a pause before its time. (The turn that was put off still
   // happens; a turn without a cause does no harm.)
@@ -104,6 +110,7 @@ class Turns {
   NodeClock clock_;
   uint64_t life_ = 0;
   uint64_t turns_ = 0;
+  uint64_t late_ = 0;
   bool dead_ = true;
   bool turn_due_ = false;
   bool wake_due_ = false;

@@ -335,6 +335,32 @@ void Workload::OnApply(const raft::Entry& entry,
                        const CommandReply& reply) {
   Report(order_.Applied(entry.index, command.has_value() ? &*command : nullptr,
                         &reply));
+  if (!command.has_value()) return;
+  if (const auto* expire =
+          std::get_if<registry::ExpireSessions>(&command->operation)) {
+    for (const registry::SessionId session : expire->sessions) {
+      CheckLease(session);
+    }
+  }
+}
+
+// A lease never ends early: when its end is decided, its client must have
+// stopped to believe in it, by its own clock.
+void Workload::CheckLease(registry::SessionId expired) {
+  ++effects_.sessions_expired;
+  for (const auto& client : clients_) {
+    if (client->link == nullptr ||
+        client->link->client().session() != expired) {
+      continue;
+    }
+    const raft::Time until = client->link->client().session_valid_until();
+    if (until <= client->turns.Read()) continue;
+    violations_->Add(
+        Violation::Kind::kSafety, "lease",
+        "session " + std::to_string(expired.value()) + " expires " +
+            std::to_string(until.micros() - client->turns.Read().micros()) +
+            " us before its client stops to believe in it");
+  }
 }
 
 // ------------------------------------------------------------------ faults
@@ -408,6 +434,12 @@ std::string Workload::Unanswered() const {
   }
   if (progress_asked_ == 0) return "nobody was there to ask";
   return "";
+}
+
+WorkloadEffects Workload::effects() const {
+  WorkloadEffects sum = effects_;
+  for (const auto& client : clients_) sum.turns_late += client->turns.late();
+  return sum;
 }
 
 size_t Workload::unfinished() const {

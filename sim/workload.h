@@ -50,7 +50,9 @@ struct WorkloadEffects {
   uint64_t outcome_unknown = 0;  // and calls of clients that died
   uint64_t client_crashes = 0;
   uint64_t sessions_opened = 0;
-  uint64_t sessions_lost = 0;
+  uint64_t sessions_lost = 0;      // a client was told
+  uint64_t sessions_expired = 0;   // by the leader
+  uint64_t turns_late = 0;         // put off by a pause
   uint64_t requests_repeated = 0;  // commands that were sent again
   bool operator==(const WorkloadEffects&) const = default;
   template <typename F>
@@ -60,6 +62,7 @@ struct WorkloadEffects {
         f("client_crashes", client_crashes),
         f("sessions_opened", sessions_opened),
         f("sessions_lost", sessions_lost),
+        f("sessions_expired", sessions_expired), f("turns_late", turns_late),
         f("requests_repeated", requests_repeated);
   }
 };
@@ -92,7 +95,7 @@ class Workload : public ApplyWitness {
   size_t unfinished() const;
 
   uint32_t clients() const { return options_.clients; }
-  const WorkloadEffects& effects() const { return effects_; }
+  WorkloadEffects effects() const;
   const std::vector<registry::checker::HistoryEntry>& history() const {
     return recorder_.entries();
   }
@@ -126,6 +129,7 @@ class Workload : public ApplyWitness {
   void Judge(const Pending& pending, const registry::CallResult& result);
   void Die(uint32_t client, bool power);
   void Report(const registry::checker::Violation& violation);
+  void CheckLease(registry::SessionId expired);
 
   registry::CallBody DrawOperation(uint32_t client);
   registry::CallBody DrawUpdate(uint32_t client, Draws* draws,

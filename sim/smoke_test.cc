@@ -1,0 +1,48 @@
+// Two hundred seeds of the swarm, and what they must have met: a sweep in which
+// a fault had no effect, or a rare situation never came, proves nothing.
+#include <map>
+#include <string>
+
+#include "gtest/gtest.h"
+#include "raft/raft_io.h"
+#include "sim/simulation.h"
+
+namespace sim {
+namespace {
+
+constexpr uint64_t kSeeds = 200;
+constexpr uint64_t kOperationsMin = 200;
+
+TEST(SmokeTest, TwoHundredSeeds) {
+  std::map<std::string, uint64_t> faults;
+  uint64_t probes = 0;
+  uint64_t hurt = 0;
+  uint64_t unknown = 0;
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    const SimulationResult result = Simulate({.seed = seed});
+    for (const Violation& violation : result.violations) {
+      ADD_FAILURE() << ToString(violation.kind) << ", " << violation.checker
+                    << ": " << violation.text
+                    << "\nreproduce: bazel run //tools:simulate -- --seed="
+                    << seed;
+    }
+    EXPECT_GE(result.operations, kOperationsMin) << "seed " << seed;
+    hurt += result.leaders_lost() > 0 || result.unsynced_bytes_lost > 0;
+    unknown += result.linearizability_unknown;
+    probes |= result.probes;
+    for (const auto& [name, count] : result.faults) faults[name] += count;
+  }
+  for (const auto& [name, count] : faults) {
+    EXPECT_GT(count, 0u) << name << " never happened";
+  }
+  for (uint64_t i = 1; i < 64; ++i) {
+    const auto id = static_cast<raft::ProbeId>(i);
+    if (raft::ToString(id) == raft::ToString(raft::ProbeId{0})) break;
+    EXPECT_TRUE(probes >> i & 1) << "never seen: " << raft::ToString(id);
+  }
+  EXPECT_GE(hurt, kSeeds / 2);
+  EXPECT_LE(unknown, kSeeds / 50);
+}
+
+}  // namespace
+}  // namespace sim
