@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <fstream>
 #include <iostream>
 #include <istream>
@@ -69,22 +70,30 @@ std::string FromWorkingDirectory(const std::string& file) {
   return std::string(directory) + "/" + file;
 }
 
+// Since the last time it was asked: seconds by the clock and of CPU time (the
+// machine may be shared).
 class Stopwatch {
  public:
-  // Seconds since the last time it was asked.
-  double Lap() {
+  std::string Lap() {
     const auto now = std::chrono::steady_clock::now();
+    const std::clock_t cpu = std::clock();
     const std::chrono::duration<double> lap = now - last_;
+    char text[64];
+    std::snprintf(text, sizeof text, "%.2f s (%.2f s of CPU)", lap.count(),
+                  static_cast<double>(cpu - last_cpu_) / CLOCKS_PER_SEC);
     last_ = now;
-    return lap.count();
+    last_cpu_ = cpu;
+    return text;
   }
 
  private:
   std::chrono::steady_clock::time_point last_ =
       std::chrono::steady_clock::now();
+  std::clock_t last_cpu_ = std::clock();
 };
 
-void Print(const LinearizabilityResult& result, double read, double judged) {
+void Print(const LinearizabilityResult& result, const std::string& read,
+           const std::string& judged) {
   const std::string verdict(ToString(result.verdict));
   std::printf("%s\n", verdict.c_str());
   if (!result.explanation.empty()) {
@@ -93,14 +102,14 @@ void Print(const LinearizabilityResult& result, double read, double judged) {
   std::printf(
       "%llu operations on %llu keys judged, %llu of them without an answer; "
       "%llu reads over keys left out; %llu configurations, at most %llu at "
-      "once; read in %.2f s, judged in %.2f s\n",
+      "once; read in %s, judged in %s\n",
       static_cast<unsigned long long>(result.operations),
       static_cast<unsigned long long>(result.keys),
       static_cast<unsigned long long>(result.open),
       static_cast<unsigned long long>(result.left_out),
       static_cast<unsigned long long>(result.configurations),
-      static_cast<unsigned long long>(result.configurations_peak), read,
-      judged);
+      static_cast<unsigned long long>(result.configurations_peak), read.c_str(),
+      judged.c_str());
 }
 
 int Run(const Flags& flags) {
@@ -127,7 +136,7 @@ int Run(const Flags& flags) {
                  std::string(status.message()).c_str());
     return kUnusable;
   }
-  const double read = stopwatch.Lap();
+  const std::string read = stopwatch.Lap();
   const LinearizabilityResult result = checker.Check();
   Print(result, read, stopwatch.Lap());
   return static_cast<int>(result.verdict);
