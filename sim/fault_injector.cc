@@ -61,6 +61,11 @@ void FaultInjector::Heal() {
   for (Active& active : active_) End(&active);
   cluster_->Heal();
   workload_->Heal();
+  for (const Fault& fault : plan_.lingering) {
+    ++happened_;
+    doing_ = &fault;
+    std::visit([this](const auto& one) { Do(one); }, fault);
+  }
 }
 
 uint32_t FaultInjector::Resolve(const Victim& victim) const {
@@ -206,6 +211,19 @@ void FaultInjector::Do(const Weather& fault) {
 
 void FaultInjector::Do(const ClientCrash& fault) {
   workload_->Crash(fault.client, fault.down_us);
+}
+
+void FaultInjector::Do(const Depose& fault) {
+  const uint32_t victim = Resolve(fault.victim);
+  Active active;
+  for (Process other = 0; other < cluster_->size(); ++other) {
+    if (other == victim) continue;
+    active.blocked.push_back({other, victim});
+    network_->AddBlock(other, victim, active.block);
+    network_->ResetConnections(victim, other, SimNetwork::Reset::kSecondOnly,
+                               false);
+  }
+  Last(std::move(active), fault.length_us);
 }
 
 void FaultInjector::Do(const ClientPause& fault) {

@@ -26,6 +26,7 @@ class FaultInjector {
   void Start();
   // kFault and kFaultEnd events.
   void OnEvent(const SimEvent& event);
+  // Takes everything back, and begins what lingers.
   void Heal();
 
   uint64_t happened() const { return happened_; }
@@ -62,6 +63,7 @@ class FaultInjector {
   void Do(const Weather& fault);
   void Do(const ClientCrash& fault);
   void Do(const ClientPause& fault);
+  void Do(const Depose& fault);
 
   const FaultPlan plan_;
   const LinkProfile fair_;

@@ -39,6 +39,9 @@ enum class FaultClass : uint64_t {
   kBandwidth,
   kClientCrash,
   kClientPause,
+  kDepose,
+  kFlap,
+  kLeaderHunt,
   kCount,
 };
 
@@ -71,8 +74,40 @@ class Generator {
       Draws draws(seed_, Stream::kFaults, which, number);
       at += draws.Exponential(mean_gap_us) + kMillisecond;
       if (at >= end_us_) return;
-      faults_.push_back({at, DrawFault(which, &draws)});
+      if (which == FaultClass::kFlap || which == FaultClass::kLeaderHunt) {
+        at = DrawSeries(which, at, &draws);
+      } else {
+        faults_.push_back({at, DrawFault(which, &draws)});
+      }
     }
+  }
+
+  // Leader after leader is cut off, or killed, with just enough time between
+  // for the next one: logs grow apart term by term.
+  int64_t DrawSeries(FaultClass which, int64_t at, Draws* draws) {
+    const int64_t times = draws->Between(2, 6);
+    for (int64_t i = 0; i < times && at < end_us_; ++i) {
+      const int64_t length = draws->Between(100, 900) * kMillisecond;
+      const int64_t pause = draws->Between(50, 600) * kMillisecond;
+      const bool both = draws->Chance(500'000);
+      const bool power = draws->Chance(500'000);
+      const bool lose = draws->Chance(500'000);
+      if (which == FaultClass::kFlap) {
+        faults_.push_back(
+            {at, Partition{
+                     .with = {Victim::kLeader},
+                     .way = both ? Partition::Way::kBoth : Partition::Way::kOut,
+                     .block = lose ? SimNetwork::Block::kLose
+                                   : SimNetwork::Block::kHold,
+                     .length_us = length}});
+      } else {
+        faults_.push_back({at, Crash{.victim = {Victim::kLeader},
+                                     .power = power,
+                                     .down_us = length}});
+      }
+      at += pause;
+    }
+    return at;
   }
 
   Victim DrawVictim(Draws* draws) {
@@ -115,6 +150,9 @@ class Generator {
       case FaultClass::kReset:
       case FaultClass::kBlackHole:
         return DrawLink(which, draws);
+      case FaultClass::kDepose:
+        return Depose{{Victim::kLeader},
+                      draws->Between(20, 500) * kMillisecond};
       case FaultClass::kClientCrash: {
         const uint64_t client = draws->Below(clients_);
         return ClientCrash{static_cast<uint32_t>(client),
@@ -276,16 +314,41 @@ std::string ToText(const FaultPlan& plan) {
             raft::Describe(timed.fault) + "\n";
   }
   text += std::to_string(plan.heal_at_us) + " us  heal\n";
+  for (const Fault& fault : plan.lingering) {
+    text += "then  " + raft::Describe(fault) + "\n";
+  }
   return text;
 }
 
 FaultPlan DrawFaultPlan(uint64_t seed, uint32_t nodes, uint32_t clients,
-                        int64_t heal_at_us) {
-  CHECK_GT(nodes, 1u);
+                        int64_t heal_at_us, int64_t linger_us) {
+  CHECK_GT(nodes, 2u);
   CHECK_GT(clients, 0u);
   FaultPlan plan;
   plan.faults = Generator(seed, nodes, clients, heal_at_us).Run();
   plan.heal_at_us = heal_at_us;
+  Draws draws(seed, Stream::kFaults, FaultClass::kCount);
+  const Victim leader{Victim::kLeader};
+  const int64_t percent = 100 * draws.Between(10, 60);
+  switch (draws.Below(8)) {
+    case 0:
+      plan.lingering = {Partition{.with = leader,
+                                  .way = Partition::Way::kIn,
+                                  .block = SimNetwork::Block::kLose,
+                                  .length_us = linger_us}};
+      break;
+    case 1:
+      plan.lingering = {Partition{.with = leader,
+                                  .way = Partition::Way::kOut,
+                                  .block = SimNetwork::Block::kHold,
+                                  .length_us = linger_us}};
+      break;
+    case 2:
+      plan.lingering = {SlowDisk{leader, percent, linger_us}};
+      break;
+    default:
+      break;
+  }
   return plan;
 }
 

@@ -216,6 +216,19 @@ struct BlackHole {
     f("first", first), f("second", second), f("length_us", length_us);
   }
 };
+// The others see their connections to the victim close, and elect somebody else
+// at once; the victim sees nothing, believes that it leads, and goes on to
+// serve clients. What the others send it waits until the end.
+struct Depose {
+  static constexpr std::string_view kName = "Depose";
+  Victim victim;
+  int64_t length_us = 0;
+  bool operator==(const Depose&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("victim", victim), f("length_us", length_us);
+  }
+};
 // Every link behaves like `profile` for a while (its delays are added).
 struct Weather {
   static constexpr std::string_view kName = "Weather";
@@ -249,10 +262,10 @@ struct ClientPause {
   }
 };
 
-using Fault =
-    std::variant<Crash, CrashAtEffect, CrashInDiskJob, PowerCut, Pause,
-                 SlowNode, SlowDisk, DiskStall, SyncError, ClockRate, Partition,
-                 Clog, ResetLink, BlackHole, Weather, ClientCrash, ClientPause>;
+using Fault = std::variant<Crash, CrashAtEffect, CrashInDiskJob, PowerCut,
+                           Pause, SlowNode, SlowDisk, DiskStall, SyncError,
+                           ClockRate, Partition, Clog, ResetLink, BlackHole,
+                           Weather, ClientCrash, ClientPause, Depose>;
 
 struct TimedFault {
   int64_t at_us = 0;
@@ -269,19 +282,22 @@ struct FaultPlan {
   // From here on nothing is wrong any more: whatever was cut is joined,
   // whoever is down comes back, and progress is demanded.
   int64_t heal_at_us = 0;
+  // But these begin when everything else heals: a minority may stay faulty, and
+  // the rest must still get on.
+  std::vector<Fault> lingering;
   bool operator==(const FaultPlan&) const = default;
   template <typename F>
   void Fields(F&& f) const {
-    f("faults", faults), f("heal_at_us", heal_at_us);
+    f("faults", faults), f("heal_at_us", heal_at_us), f("lingering", lingering);
   }
 };
 
 // One line a fault, for narratives.
 std::string ToText(const FaultPlan& plan);
 
-// The plan of a seed.
+// The plan of a seed. What lingers does so for `linger_us`.
 FaultPlan DrawFaultPlan(uint64_t seed, uint32_t nodes, uint32_t clients,
-                        int64_t heal_at_us);
+                        int64_t heal_at_us, int64_t linger_us);
 
 }  // namespace sim
 

@@ -86,7 +86,8 @@ rc::Gen<Fault> AnyFault() {
       Make<BlackHole>(process, process, Length()),
       Make<Weather>(AnyWeather(), Length()),
       Make<ClientCrash>(Number(kClients), Length()),
-      Make<ClientPause>(Number(kClients), Length()));
+      Make<ClientPause>(Number(kClients), Length()),
+      Make<Depose>(node, Length()));
 }
 
 rc::Gen<std::vector<TimedFault>> AnySchedule() {
@@ -100,7 +101,7 @@ SimulationResult RunSchedule(uint64_t seed,
   return Simulate({.seed = seed,
                    .seconds = kSeconds,
                    .nodes = kNodes,
-                   .plan = FaultPlan{faults, kHealUs},
+                   .plan = FaultPlan{faults, kHealUs, {}},
                    .lying_disks = lying_disks});
 }
 
@@ -132,7 +133,7 @@ TEST(FaultScheduleTest, AFailingScheduleShrinks) {
   ASSERT_TRUE(result.match(failure)) << "lying disks were not noticed";
   // One loss of power is enough to find a disk out.
   EXPECT_LE(smallest.size(), 2u) << "from " << first_size << " faults:\n"
-                                 << ToText({smallest, kHealUs});
+                                 << ToText({smallest, kHealUs, {}});
 }
 
 }  // namespace

@@ -22,6 +22,8 @@ constexpr uint64_t kEventsPerSecondMax = 2'000'000;
 constexpr int64_t kElectionsToLeader = 4;
 // After the run's length, until all is answered and equal.
 constexpr int64_t kPatienceUs = 8 * kSecond;
+// What lingers ends after the last call that must be answered in spite of it.
+constexpr int64_t kLingerMarginUs = 300'000;
 constexpr int64_t kPollUs = 20'000;
 // Bounds the search for an order of each key's calls.
 constexpr uint64_t kConfigurationsMax = 200'000;
@@ -69,8 +71,10 @@ Shape DrawShape(const SimulationOptions& options) {
   workload.clients = static_cast<uint32_t>(draws.Between(4, 8));
   workload.last_operation_us = shape.end_us * 85 / 100;
   const int64_t operations = draws.Between(400, 700) * options.seconds / 10;
+  workload.burst =
+      static_cast<uint32_t>(draws.Chance(300'000) ? draws.Between(2, 10) : 1);
   workload.gap_us = workload.last_operation_us * workload.clients /
-                    std::max<int64_t>(operations, 1);
+                    std::max<int64_t>(operations, 1) * workload.burst;
   workload.hot_keys = static_cast<uint32_t>(draws.Between(2, 6));
   for (uint32_t i = 0; i < shape.cluster.nodes; ++i) {
     workload.endpoints.push_back(Cluster::ClientAddress(i));
@@ -345,7 +349,9 @@ SimulationResult Simulate(const SimulationOptions& options) {
       options.plan.has_value()
           ? *options.plan
           : DrawFaultPlan(options.seed, shape.cluster.nodes,
-                          shape.workload.clients, shape.heal_at_us);
+                          shape.workload.clients, shape.heal_at_us,
+                          shape.leader_due_us - shape.heal_at_us + kProgressUs +
+                              kLingerMarginUs);
   return World(options, shape, plan).Run();
 }
 

@@ -132,6 +132,7 @@ TEST(SimulationTest, EveryFaultAloneIsSurvived) {
       Weather{storm, 900'000},
       ClientCrash{0, 100'000},
       ClientPause{1, 900'000},
+      Depose{leader, 300'000},
   };
   EXPECT_EQ(faults.size(), std::variant_size_v<Fault>);
   for (const Fault& fault : faults) {

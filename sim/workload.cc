@@ -23,7 +23,6 @@ using registry::ReadReply;
 constexpr char kUnique[] = "unique";
 constexpr char kDuplicate[] = "duplicate";
 constexpr int64_t kRebirthUs = 50'000;
-constexpr int64_t kProgressUs = 5'000'000;
 
 }  // namespace
 
@@ -155,7 +154,7 @@ void Workload::OnEvent(const SimEvent& event) {
       return;
     case SimEvent::Kind::kClient:
       if (active.link == nullptr || event.arg != active.turns.life()) return;
-      ++active.due;
+      active.due += options_.burst;
       active.turns.Request();
       ScheduleNext(client);
       return;

@@ -35,7 +35,8 @@ struct WorkloadOptions {
   Process first_process = 0;  // clients follow the nodes
   uint32_t clients = 6;
   std::vector<std::string> endpoints;
-  int64_t gap_us = 100'000;  // mean, between two operations of a client
+  int64_t gap_us = 100'000;  // mean, between two bursts of a client
+  uint32_t burst = 1;        // operations at once
   int64_t last_operation_us = 0;
   raft::Duration deadline = raft::Millis(1500);
   uint32_t hot_keys = 4;
@@ -66,6 +67,9 @@ struct WorkloadEffects {
         f("requests_repeated", requests_repeated);
   }
 };
+
+// How long a call of AskForProgress may take.
+inline constexpr int64_t kProgressUs = 3'000'000;
 
 class Workload : public ApplyWitness {
  public:
