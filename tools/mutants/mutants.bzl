@@ -10,44 +10,46 @@ the true one does is refused by the linker (defined twice).
 
 load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_library")
 
-def mutant(name, file, library, deps = []):
+def mutant(name, file = None, library = None, patches = None, deps = []):
     """Defines `simulate_<name>`: //tools:simulate with one bug.
 
     Args:
       name: of testdata/mutants/<name>.patch.
       file: the label of the source that the patch touches.
       library: the label of the library that the source belongs to.
-      deps: what the source includes beyond its library.
+      patches: instead of `file` and `library`, for a bug in several places:
+        {name of a patch: [file, library]}.
+      deps: what the sources include beyond their libraries.
     """
-    package, base = file[2:].split(":")
-    patch = "//testdata/mutants:%s.patch" % name
-    copy = "planted/%s/%s" % (name, base)
-    native.genrule(
-        name = name + "_source",
-        testonly = True,
-        srcs = [file, patch],
-        outs = [copy],
-        cmd = ("cp $(location %s) $@ && chmod u+w $@ && " +
-               "patch --quiet --fuzz=0 $@ $(location %s)") % (file, patch),
-        message = "Planting %s into %s/%s" % (name, package, base),
-        tags = ["manual"],
-    )
-    cc_library(
-        name = name + "_object",
-        testonly = True,
-        srcs = [copy],
-        alwayslink = True,
-        tags = ["manual"],
-        deps = [library] + deps,
-    )
+    objects = []
+    for patch_name, (source, owner) in (patches or {name: [file, library]}).items():
+        base = source.split(":")[1]
+        copy = "planted/%s/%s" % (name, base)
+        patch = "//testdata/mutants:%s.patch" % patch_name
+        native.genrule(
+            name = patch_name + "_source",
+            testonly = True,
+            srcs = [source, patch],
+            outs = [copy],
+            cmd = ("cp $(location %s) $@ && chmod u+w $@ && " +
+                   "patch --quiet --fuzz=0 $@ $(location %s)") % (source, patch),
+            message = "Planting " + patch_name,
+            tags = ["manual"],
+        )
+        cc_library(
+            name = patch_name + "_object",
+            testonly = True,
+            srcs = [copy],
+            alwayslink = True,
+            tags = ["manual"],
+            deps = [owner] + deps,
+        )
+        objects.append(":%s_object" % patch_name)
     cc_binary(
         name = "simulate_" + name,
         testonly = True,
         tags = ["manual"],
-        deps = [
-            ":%s_object" % name,
-            "//tools:simulate_main",
-        ],
+        deps = objects + ["//tools:simulate_main"],
     )
 
 def mutant_suite(name, mutants, args = [], test = False, tags = []):
