@@ -9,6 +9,7 @@ the true one does is refused by the linker (defined twice).
 """
 
 load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_library")
+load("//tools/tidy:python_test.bzl", "python_test")
 
 def mutant(name, file = None, library = None, patches = None, deps = []):
     """Defines `simulate_<name>`: //tools:simulate with one bug.
@@ -52,16 +53,25 @@ def mutant(name, file = None, library = None, patches = None, deps = []):
         deps = objects + ["//tools:simulate_main"],
     )
 
-def mutant_suite(name, mutants, args = [], test = False, tags = []):
+def mutant_suite(name, mutants, args = [], test = False, **kwargs):
     """A command (or test) that sweeps seeds until each mutant is found."""
-    rule = native.py_test if test else native.py_binary
-    rule(
-        name = name,
-        testonly = True,
-        srcs = ["mutants.py"],
-        args = args + ["$(location :simulate_%s)" % m for m in mutants],
-        data = [":simulate_" + m for m in mutants],
-        main = "mutants.py",
-        python_version = "PY3",
-        tags = tags,
-    )
+    words = args + ["$(location :simulate_%s)" % m for m in mutants]
+    data = [":simulate_" + m for m in mutants]
+    if test:
+        python_test(
+            name = name,
+            testonly = True,
+            main = "mutants.py",
+            args = words,
+            data = data,
+            **kwargs
+        )
+    else:
+        native.sh_binary(
+            name = name,
+            testonly = True,
+            srcs = ["//tools/tidy:python_test.sh"],
+            args = ["$(location mutants.py)"] + words,
+            data = ["mutants.py"] + data,
+            **kwargs
+        )
