@@ -227,9 +227,9 @@ int Main(const std::vector<std::string>& args) {
       "seeds",
       [&options](std::string_view text) { return ParseSeeds(text, &options); },
       "A..B", "a run for each of these");
-  flags.Number("jobs", &jobs, 1, 256, "J", "processes that run seeds (1)");
+  flags.Number("jobs", &jobs, 1, 256, "J", "processes that run seeds");
   flags.Number("seconds", &options.sweep.seconds, 1, 3600, "S",
-               "simulated length of a run (10)");
+               "simulated length of a run");
   flags.Switch("check_determinism", &options.sweep.check_determinism,
                "run each seed twice and compare");
   flags.Switch("json", &options.json, "the result as JSON");
