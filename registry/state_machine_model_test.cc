@@ -252,7 +252,11 @@ struct ReadOne : StateCommand {
       }
       case 2: {
         Keys keys{.registry = registry};
-        if (testing::DrawBool()) {
+        if (!model.entries().empty() && testing::DrawBool()) {
+          const NaiveEntry entry = *rc::gen::elementOf(model.entries());
+          keys.registry = entry.registry;
+          keys.process = entry.registration.pid;
+        } else if (testing::DrawBool()) {
           const SessionId session = PickSession(model);
           keys.process = Pid{.session = session, .local = PickProcess()};
         }
