@@ -1,5 +1,7 @@
 #include "net/tcp_transport.h"
 
+#include <netinet/tcp.h>
+
 #include <algorithm>
 #include <array>
 #include <asio.hpp>
@@ -20,6 +22,10 @@ namespace {
 using asio::ip::tcp;
 using registry::ConnectionId;
 using registry::Listener;
+
+// Asio's own integer option, for one that it does not name.
+using UserTimeout =
+    asio::detail::socket_option::integer<IPPROTO_TCP, TCP_USER_TIMEOUT>;
 
 // Accepts of one listener in one turn.
 constexpr int kAcceptsPerTurn = 64;
@@ -282,6 +288,10 @@ void TcpTransport::Impl::Opened(const ConnectionPtr& connection) {
   asio::error_code error;
   socket.non_blocking(true, error);
   if (!error) socket.set_option(tcp::no_delay(true), error);
+  if (!error) {
+    socket.set_option(
+        UserTimeout(static_cast<int>(options_.unacknowledged_ms_max)), error);
+  }
   // A peer whose machine died is noticed by the handler's own timers; this is
   // for clients that vanish while nobody expects anything of them.
   if (!error) socket.set_option(tcp::socket::keep_alive(true), error);

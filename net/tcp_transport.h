@@ -24,6 +24,11 @@ struct TcpOptions {
   // A connection delivers at most this much in one turn, so that a fast sender
   // cannot starve the others.
   size_t read_bytes_per_turn = 256 << 10;
+  // A connection whose sent bytes stay unacknowledged for so long is given up
+  // (TCP_USER_TIMEOUT; left alone, Linux goes on for a quarter of an hour). A
+  // dialled peer connection only sends: a path that silently swallows is
+  // noticed by nothing else.
+  unsigned unacknowledged_ms_max = 3000;
 };
 
 // Connections that were refused or broke, since the start.
