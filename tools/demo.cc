@@ -17,6 +17,8 @@ int main(int argc, char** argv) {
   options.color = isatty(STDOUT_FILENO) != 0;
   tools::Flags flags;
   flags.Switch("keep", &options.keep, "leave the cluster running at the end");
+  flags.Text("record", &options.record_dir, "DIR",
+             "write a trace of each node's life there, for //tools:replay");
   flags.Text("registryd", &options.registryd, "PATH", "the program to run");
   flags.Switch("plant_mismatch", &options.plant_mismatch,
                "believe that one name too many was acknowledged: must exit 1");

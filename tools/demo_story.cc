@@ -244,12 +244,18 @@ bool Story::AllAgree() {
 
 // ------------------------------------------------------------------ steps
 
+std::vector<std::string> RecordFlags(const DemoOptions& options) {
+  if (options.record_dir.empty()) return {};
+  return {absl::StrCat("--record=", options.record_dir)};
+}
+
 absl::Status Story::StartThree() {
   Heading("Three nodes, each a process with a log of its own on disk");
   const Time begun = net::Now();
   absl::StatusOr<std::unique_ptr<LocalCluster>> cluster =
       LocalCluster::Create({.registryd = options_.registryd,
                             .folder = folder_.path(),
+                            .flags = RecordFlags(options_),
                             .dies_with_parent = !options_.keep});
   if (!cluster.ok()) return cluster.status();
   cluster_ = *std::move(cluster);

@@ -12,6 +12,7 @@ struct DemoOptions {
   std::string registryd;  // path of the program
   bool keep = false;      // leave the cluster running, and say how to use it
   bool plant_mismatch = false;
+  std::string record_dir;  // node traces go there (//tools:replay); or nowhere
   bool color = false;
 };
 
