@@ -23,7 +23,7 @@ TEST(SmokeTest, TwoHundredSeeds) {
     for (const Violation& violation : result.violations) {
       ADD_FAILURE() << ToString(violation.kind) << ", " << violation.checker
                     << ": " << violation.text
-                    << "\nreproduce: bazel run //tools:simulate -- --seed="
+                    << "\nreproduce: ./bazelw run //tools:simulate -- --seed="
                     << seed;
     }
     EXPECT_GE(result.operations, kOperationsMin) << "seed " << seed;

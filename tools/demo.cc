@@ -8,6 +8,7 @@
 #include <string>
 
 #include "tools/args.h"
+#include "tools/caller_path.h"
 #include "tools/child_process.h"
 #include "tools/demo_story.h"
 
@@ -29,6 +30,7 @@ int main(int argc, char** argv) {
                  flags.Help().c_str());
     return 2;
   }
+  options.record_dir = tools::CallerPath(options.record_dir);
   signal(SIGPIPE, SIG_IGN);
   const absl::Status told = tools::TellDemo(options);
   if (told.ok()) return 0;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tools/args.h"
+#include "tools/caller_path.h"
 #include "tools/child_process.h"
 #include "tools/kill_cycles.h"
 
@@ -32,6 +33,7 @@ int main(int argc, char** argv) {
                  flags.Help().c_str());
     return 2;
   }
+  options.history_out = tools::CallerPath(options.history_out);
   options.cycles = static_cast<size_t>(cycles);
   options.clients = static_cast<size_t>(clients);
   options.in_flight = static_cast<size_t>(in_flight);

@@ -18,6 +18,7 @@
 
 #include "registry/checker/history.h"
 #include "registry/checker/linearizability.h"
+#include "tools/caller_path.h"
 
 namespace {
 
@@ -61,13 +62,6 @@ bool ParseFlags(int argc, char** argv, Flags* flags) {
     }
   }
   return !flags->file.empty();
-}
-
-// `bazel run` starts programs elsewhere; a relative path means the user's.
-std::string FromWorkingDirectory(const std::string& file) {
-  const char* directory = std::getenv("BUILD_WORKING_DIRECTORY");
-  if (directory == nullptr || file.starts_with('/')) return file;
-  return std::string(directory) + "/" + file;
 }
 
 // Since the last time it was asked: seconds by the clock and of CPU time (the
@@ -116,7 +110,7 @@ int Run(const Flags& flags) {
   std::ifstream file;
   std::istream* in = &std::cin;
   if (flags.file != "-") {
-    file.open(FromWorkingDirectory(flags.file), std::ios::binary);
+    file.open(tools::CallerPath(flags.file), std::ios::binary);
     if (!file.is_open()) {
       std::fprintf(stderr, "lincheck: cannot open %s\n", flags.file.c_str());
       return kUnusable;

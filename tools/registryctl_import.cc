@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "net/client.h"
+#include "tools/caller_path.h"
 #include "tools/registryctl_command.h"
 
 namespace tools::registryctl {
@@ -48,7 +49,7 @@ struct Refusal {
 absl::StatusOr<std::vector<Line>> Load(const std::string& path) {
   std::ifstream file;
   if (path != "-") {
-    file.open(path, std::ios::binary);
+    file.open(CallerPath(path), std::ios::binary);
     if (!file) return absl::NotFoundError(path + ": cannot be read");
   }
   std::istream& in = path == "-" ? std::cin : file;

@@ -10,23 +10,16 @@
 #include <algorithm>
 #include <cinttypes>
 #include <cstdio>
-#include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
+
+#include "tools/caller_path.h"
 
 namespace {
 
 constexpr int kMismatch = 1;
 constexpr int kUnusable = 2;
-
-// Bazel runs us in its own folder; paths are the caller's.
-std::filesystem::path CallersPath(const std::string& path) {
-  const char* caller = std::getenv("RAREGISTRY_CALLER_DIR");
-  return caller == nullptr ? std::filesystem::path(path)
-                           : std::filesystem::path(caller) / path;
-}
 
 int Unusable(const std::string& path, const std::string& why) {
   std::fprintf(stderr, "%s: %s\n", path.c_str(), why.c_str());
@@ -34,7 +27,7 @@ int Unusable(const std::string& path, const std::string& why) {
 }
 
 int Replay(const std::string& path) {
-  std::ifstream file(CallersPath(path), std::ios::binary);
+  std::ifstream file(tools::CallerPath(path), std::ios::binary);
   std::ostringstream bytes;
   if (!file || !(bytes << file.rdbuf())) {
     return Unusable(path, "cannot be read");

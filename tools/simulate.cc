@@ -18,6 +18,7 @@
 #include "registry/checker/history.h"
 #include "sim/simulation.h"
 #include "tools/args.h"
+#include "tools/caller_path.h"
 #include "tools/json.h"
 #include "tools/simulate_sweep.h"
 
@@ -53,17 +54,10 @@ absl::Status ParseSeeds(std::string_view text, Options* options) {
   return absl::OkStatus();
 }
 
-// `bazel run` starts programs elsewhere; a relative path means the user's.
-std::string FromWorkingDirectory(const std::string& file) {
-  const char* directory = std::getenv("BUILD_WORKING_DIRECTORY");
-  if (directory == nullptr || file.starts_with('/')) return file;
-  return std::string(directory) + "/" + file;
-}
-
 bool WriteHistory(const std::string& file, uint64_t seed, int64_t seconds) {
   const sim::SimulationResult result =
       sim::Simulate({.seed = seed, .seconds = seconds});
-  std::ofstream out(FromWorkingDirectory(file), std::ios::binary);
+  std::ofstream out(CallerPath(file), std::ios::binary);
   for (const auto& entry : result.history) {
     std::string line;
     registry::checker::AppendHistoryLine(entry, &line);

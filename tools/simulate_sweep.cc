@@ -294,8 +294,8 @@ int ExitCode(const std::vector<SweepFailure>& failures) {
 }
 
 std::string ReproduceLine(uint64_t seed, int64_t seconds) {
-  std::string line =
-      "reproduce: bazel run //tools:simulate -- --seed=" + std::to_string(seed);
+  std::string line = "reproduce: ./bazelw run //tools:simulate -- --seed=" +
+                     std::to_string(seed);
   if (seconds != 10) line += " --seconds=" + std::to_string(seconds);
   return line;
 }

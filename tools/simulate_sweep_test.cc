@@ -138,9 +138,10 @@ TEST(SweepTest, TheWorstFailureNamesTheExitCode) {
 
 TEST(SweepTest, SaysHowToRepeat) {
   EXPECT_EQ(ReproduceLine(7, 10),
-            "reproduce: bazel run //tools:simulate -- --seed=7");
-  EXPECT_EQ(ReproduceLine(7, 30),
-            "reproduce: bazel run //tools:simulate -- --seed=7 --seconds=30");
+            "reproduce: ./bazelw run //tools:simulate -- --seed=7");
+  EXPECT_EQ(
+      ReproduceLine(7, 30),
+      "reproduce: ./bazelw run //tools:simulate -- --seed=7 --seconds=30");
 }
 
 }  // namespace

@@ -80,7 +80,7 @@ def main():
             print(f"    {result['text'][:160]}")
         sys.stdout.flush()
     if args.json:
-        path = os.path.join(os.environ.get("BUILD_WORKING_DIRECTORY", ""), args.json)
+        path = os.path.join(os.environ.get("RAREGISTRY_CALLER_DIR", ""), args.json)
         with open(path, "w", encoding="utf-8") as out:
             json.dump(results, out, indent=1)
             out.write("\n")
