@@ -13,6 +13,14 @@ using google::protobuf::io::CodedOutputStream;
 
 // Indexes from a peer are kept far from where adding to them overflows.
 constexpr uint64_t kIndexMax = uint64_t{1} << 62;
+// And terms: every member adopts the highest that it hears and keeps it on
+// disk, so one frame with the last term there is would end all elections.
+constexpr uint64_t kTermMax = uint64_t{1} << 62;
+
+// The place before the first entry has term 0, and no other has.
+bool IsPlace(uint64_t index, uint64_t term) {
+  return index <= kIndexMax && (index == 0) == (term == 0);
+}
 
 // --------------------------------------------------------------- to the wire
 
@@ -153,7 +161,7 @@ bool FromWire(const wire::VoteRequest& w, VoteRequest* m) {
   m->pre_vote = w.pre_vote();
   m->last_index = Index(w.last_index());
   m->last_term = Term(w.last_term());
-  return w.last_index() <= kIndexMax;
+  return IsPlace(w.last_index(), w.last_term()) && w.last_term() <= w.term();
 }
 
 bool FromWire(const wire::VoteReply& w, VoteReply* m) {
@@ -186,7 +194,7 @@ bool FromWire(wire::AppendRequest* w, AppendRequest* m) {
   m->commit = Index(w->commit());
   m->round = Round(w->round());
   const auto count = static_cast<size_t>(w->entries_size());
-  if (w->prev_index() > kIndexMax || w->commit() > kIndexMax ||
+  if (!IsPlace(w->prev_index(), w->prev_term()) || w->commit() > kIndexMax ||
       count > kAppendEntriesMax) {
     return false;
   }
@@ -331,7 +339,8 @@ void EncodeMessage(const Message& message, std::string* out) {
 
 bool DecodeMessage(std::string_view payload, Message* message) {
   wire::PeerMessage w;
-  return Parse(payload, &w) && FromWire(&w, message);
+  return Parse(payload, &w) && FromWire(&w, message) &&
+         TermOf(*message).value() <= kTermMax;
 }
 
 }  // namespace raft

@@ -40,7 +40,7 @@ std::vector<Message> Samples() {
       SampleAppend(),
       AppendReply{Term(8), true, Index(7), Index(6), Term(5), Round(4)},
       Heartbeat{Term(1), Index(2), Round(3)},
-      HeartbeatReply{Term(UINT64_MAX), Round(UINT64_MAX)},
+      HeartbeatReply{Term(uint64_t{1} << 62), Round(UINT64_MAX)},
       ReadIndexRequest{Term(1), ReadId(2), 3},
       ReadIndexReply{Term(1), ReadId(2), UINT64_MAX, true, Index(9)},
   };
@@ -74,7 +74,7 @@ TEST(CodecTest, AppendsAreWhatTheGeneratedCodeWrites) {
 }
 
 TEST(CodecTest, TheLargestAppendsFitIntoAFrame) {
-  const Term large(UINT64_MAX);
+  const Term large(uint64_t{1} << 62);
   AppendRequest append{.term = large, .prev_term = large};
   append.prev_index = Index((uint64_t{1} << 62) - 1);
   append.commit = append.prev_index;
@@ -126,6 +126,15 @@ TEST(CodecTest, RefusesWhatNoPeerCouldMean) {
   }));
   EXPECT_TRUE(
       refused([](wire::AppendRequest* append) { append->set_prev_term(10); }));
+  // Only the place before the first entry has term 0: a follower that finds
+  // neither there nor elsewhere what this names would have to be wrong itself.
+  EXPECT_TRUE(
+      refused([](wire::AppendRequest* append) { append->set_prev_index(0); }));
+  EXPECT_TRUE(
+      refused([](wire::AppendRequest* append) { append->set_prev_term(0); }));
+  // The last term there is would be adopted by all, and no election follow it.
+  EXPECT_TRUE(refused(
+      [](wire::AppendRequest* append) { append->set_term(UINT64_MAX); }));
   // Indexes must not overflow.
   EXPECT_TRUE(refused(
       [](wire::AppendRequest* append) { append->set_prev_index(UINT64_MAX); }));
@@ -142,6 +151,16 @@ TEST(CodecTest, RefusesWhatNoPeerCouldMean) {
     }
   }));
   Message decoded;
+  for (const Message& message : std::vector<Message>{
+           Heartbeat{.term = Term(UINT64_MAX)},
+           HeartbeatReply{.term = Term(UINT64_MAX)},
+           VoteReply{.term = Term(UINT64_MAX)},
+           VoteRequest{.term = Term(3), .last_index = Index(1)},
+           VoteRequest{.term = Term(3),
+           .last_index = Index(1),
+           .last_term = Term(4)}}) {
+    EXPECT_FALSE(DecodeMessage(Encode(message), &decoded)) << Describe(message);
+  }
   EXPECT_FALSE(DecodeMessage("", &decoded));
   EXPECT_FALSE(DecodeMessage("no message", &decoded));
 }

@@ -100,6 +100,7 @@ class Raft {
     NodeId from;
     ReadId id;
     uint64_t boot = 0;
+    Time asked_at;
     Round round;  // 0 until a confirmation round was begun for it
     Index index;  // what may be read at once `round` is confirmed
   };
@@ -189,6 +190,7 @@ class Raft {
   void AnswerRead(const Read& read);
   void RefuseRead(const Read& read);
   void RefuseConfirmingReads();
+  void ExpireAskedReads();
   void FailForwardedReads();
   void ExpireForwardedReads();
   bool CommittedInTerm() const { return commit_ >= term_start_; }

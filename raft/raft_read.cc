@@ -16,18 +16,29 @@ void Raft::On(const ReadIndex& read) {
   if (role_ == Role::kLeader && !CommittedInTerm()) {
     EmitProbe(ProbeId::kReadWaitedForTermCommit);
   }
-  asked_.push_back(
-      Read{.from = config_.self, .id = read.id, .boot = config_.boot});
+  asked_.push_back(Read{.from = config_.self,
+                        .id = read.id,
+                        .boot = config_.boot,
+                        .asked_at = now_});
 }
 
 void Raft::Handle(NodeId from, const ReadIndexRequest& request) {
   if (request.term > term_) AdoptTerm(request.term);
-  const Read read{.from = from, .id = request.id, .boot = request.boot};
+  const Read read{
+      .from = from, .id = request.id, .boot = request.boot, .asked_at = now_};
   if (role_ != Role::kLeader || request.term < term_) {
     RefuseRead(read);
     return;
   }
   if (!CommittedInTerm()) EmitProbe(ProbeId::kReadWaitedForTermCommit);
+  // An answer to the newest request holds for the asker's older ones too, so
+  // one of each asker waits.
+  for (Read& waiting : asked_) {
+    if (waiting.from == from && waiting.boot == read.boot) {
+      if (waiting.id < read.id) waiting.id = read.id;
+      return;
+    }
+  }
   asked_.push_back(read);
 }
 
@@ -105,6 +116,17 @@ void Raft::RefuseRead(const Read& read) {
 void Raft::RefuseConfirmingReads() {
   for (const Read& read : confirming_) RefuseRead(read);
   confirming_.clear();
+}
+
+// A leader whose first entry does not commit (its followers answer heartbeats,
+// but their disks stall) keeps its leadership; its reads are not kept for ever.
+void Raft::ExpireAskedReads() {
+  const auto waiting =
+      std::find_if(asked_.begin(), asked_.end(), [&](const Read& read) {
+        return now_ < read.asked_at + config_.election;
+      });
+  for (auto read = asked_.begin(); read != waiting; ++read) RefuseRead(*read);
+  asked_.erase(asked_.begin(), waiting);
 }
 
 // Not the leader: own reads go to it, one request for all of the turn. What

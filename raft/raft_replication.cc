@@ -203,6 +203,7 @@ void Raft::CommitTo(Index index) {
 void Raft::TickLeader() {
   CheckQuorum();
   if (role_ != Role::kLeader) return;
+  ExpireAskedReads();
   if (now_ >= heartbeat_due_) {
     heartbeat_due_ = now_ + config_.heartbeat;
     for (Peer& peer : peers_) SendHeartbeat(&peer);

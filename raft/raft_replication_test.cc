@@ -266,6 +266,34 @@ TEST(Reads, RoundThatNeverBeganConfirmsNothing) {
   EXPECT_THAT(driver.All<ReadReady>(), IsEmpty());
 }
 
+// A leader whose followers answer heartbeats while their disks stall keeps its
+// leadership and cannot commit: reads neither wait for ever nor pile up.
+TEST(Reads, ThoseOfALeaderThatCannotCommitEnd) {
+  Driver driver(3);
+  driver.Lead();
+  driver.Do(ReadIndex{ReadId(1)});
+  driver.Get(2, ReadIndexRequest{Term(1), ReadId(5), 9});
+  driver.Get(2, ReadIndexRequest{Term(1), ReadId(7), 9});
+  driver.Get(2, ReadIndexRequest{Term(1), ReadId(6), 9});
+  std::vector<ReadIndexReply> refusals;
+  std::vector<ReadFailed> failed;
+  for (int i = 0; i < 8; ++i) {
+    for (const Send& send : driver.Pass(Millis(50))) {
+      if (const auto* reply = std::get_if<ReadIndexReply>(&send.message)) {
+        refusals.push_back(*reply);
+      }
+    }
+    for (const ReadFailed& read : driver.All<ReadFailed>()) {
+      failed.push_back(read);
+    }
+    driver.Get(2, HeartbeatReply{Term(1), Round(0)});
+  }
+  EXPECT_EQ(driver.raft().role(), Role::kLeader);
+  EXPECT_THAT(failed, ElementsAre(ReadFailed{ReadId(1)}));
+  // One answer, to the newest, which covers the older ones.
+  EXPECT_THAT(refusals, ElementsAre(ReadIndexReply{Term(1), ReadId(7), 9}));
+}
+
 TEST(Names, EveryEnumeratorHasOne) {
   for (int id = 1; id <= 12; ++id) {
     EXPECT_NE(ToString(static_cast<ProbeId>(id)), "unknown probe");
