@@ -1,0 +1,98 @@
+#include "sim/log_checkers.h"
+
+#include "raft/check.h"
+#include "raft/digest.h"
+#include "sim/checker_text.h"
+
+namespace sim {
+
+using raft::Index;
+using raft::Term;
+
+Mark NextMark(uint64_t chain_before, const raft::Entry& entry) {
+  raft::Digest digest;
+  digest.AddNumber(chain_before);
+  digest.Add(entry);
+  return {entry.term, digest.value()};
+}
+
+void ElectionSafety::OnLeader(uint32_t node, uint64_t life, Term term,
+                              Violations* violations) {
+  const auto who = std::pair(node, life);
+  const auto [at, is_new] = leaders_.try_emplace(term, who);
+  if (is_new || at->second == who) return;
+  violations->Add(
+      Violation::Kind::kSafety, "election_safety",
+      "term " + Text(term) + " has two leaders: " + NodeName(at->second.first) +
+          " in its life " + std::to_string(at->second.second) + " and " +
+          NodeName(node) + " in its life " + std::to_string(life));
+}
+
+void VoteOnce::OnVote(uint32_t node, Term term, raft::NodeId candidate,
+                      Violations* violations) {
+  const auto [at, is_new] =
+      votes_.try_emplace(std::pair(node, term), candidate);
+  if (is_new || at->second == candidate) return;
+  violations->Add(Violation::Kind::kSafety, "vote_once",
+                  NodeName(node) + " voted twice in term " + Text(term) +
+                      ": for " + raft::ToString(at->second) + " and for " +
+                      raft::ToString(candidate));
+}
+
+void LogMatching::OnEntry(uint32_t node, Index index, const Mark& mark,
+                          Violations* violations) {
+  if (seen_.size() <= index.value()) seen_.resize(index.value() + 1);
+  std::vector<Seen>& here = seen_[index.value()];
+  for (const Seen& seen : here) {
+    if (seen.mark.term != mark.term) continue;
+    if (seen.mark.chain != mark.chain) {
+      violations->Add(Violation::Kind::kSafety, "log_matching",
+                      NodeName(node) + " and " + NodeName(seen.node) +
+                          " hold index " + Text(index) + " of term " +
+                          Text(mark.term) + " with different histories");
+    }
+    return;
+  }
+  here.push_back({mark, node});
+}
+
+std::string CommittedLog::Text(uint32_t node, Index index, const Mark& has,
+                               const Mark& committed) {
+  return NodeName(node) + " has " + sim::Text(has) + " at index " +
+         sim::Text(index) + ", committed is " + sim::Text(committed);
+}
+
+void CommittedLog::OnCommitted(uint32_t node, Index index, const Mark& mark,
+                               Term term, uint32_t durable, uint32_t quorum,
+                               Violations* violations) {
+  if (index <= last()) {
+    if (at(index) == mark) return;
+    return violations->Add(Violation::Kind::kSafety, "state_machine_safety",
+                           Text(node, index, mark, at(index)));
+  }
+  CHECK_EQ(index, last() + 1);
+  log_.push_back({mark, term});
+  if (durable >= quorum) return;
+  violations->Add(Violation::Kind::kSafety, "committed_is_durable",
+                  NodeName(node) + " commits index " + sim::Text(index) +
+                      " in term " + sim::Text(term) + ", but only " +
+                      std::to_string(durable) + " disks hold it, not " +
+                      std::to_string(quorum));
+}
+
+Index CommittedLog::LastBefore(Term term) const {
+  for (size_t i = log_.size(); i > 0; --i) {
+    if (log_[i - 1].told_in < term) return Index(i);
+  }
+  return Index(0);
+}
+
+void CommittedLog::OnDropped(uint32_t node, Index index, const Mark& mark,
+                             Violations* violations) const {
+  if (index > last() || at(index) != mark) return;
+  violations->Add(
+      Violation::Kind::kSafety, "committed_never_dropped",
+      NodeName(node) + " drops the committed index " + sim::Text(index));
+}
+
+}  // namespace sim
