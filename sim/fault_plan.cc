@@ -45,17 +45,54 @@ enum class FaultClass : uint64_t {
   kCount,
 };
 
+// The classes of a narrower profile.
+const std::vector<FaultClass>& ClassesOf(Profile profile) {
+  using enum FaultClass;
+  static const std::vector<FaultClass> net = {
+      kPartition, kClog,  kReset,   kBlackHole, kLoss,   kDuplicate, kReorder,
+      kCorrupt,   kSplit, kLatency, kBandwidth, kDepose, kFlap};
+  static const std::vector<FaultClass> disk = {kPowerLoss, kCrashInDiskJob,
+                                               kPowerCut,  kSlowDisk,
+                                               kDiskStall, kSyncError};
+  static const std::vector<FaultClass> clock = {
+      kPause, kSlowNode, kClockRate, kDiskStall, kClientPause, kLatency};
+  static const std::vector<FaultClass> process = {
+      kKill,     kPowerLoss,   kCrashAtEffect, kCrashInDiskJob,
+      kPowerCut, kClientCrash, kLeaderHunt,    kPause};
+  static const std::vector<FaultClass> none;
+  switch (profile) {
+    case Profile::kNet:
+      return net;
+    case Profile::kDisk:
+      return disk;
+    case Profile::kClock:
+      return clock;
+    case Profile::kProcess:
+      return process;
+    default:
+      return none;
+  }
+}
+
+// Chances, per million, that a class is on in a seed.
+constexpr uint32_t kOnAmongAll = 280'000;
+constexpr uint32_t kOnAmongFew = 600'000;
+
 // Draws the faults of one class. Each fault has draws of its own, so that one
 // more or less of another class changes nothing here.
 class Generator {
  public:
-  Generator(uint64_t seed, uint32_t nodes, uint32_t clients, int64_t end_us)
-      : seed_(seed), nodes_(nodes), clients_(clients), end_us_(end_us) {}
+  explicit Generator(const FaultPlanOptions& options)
+      : seed_(options.seed),
+        profile_(options.profile),
+        nodes_(options.nodes),
+        clients_(options.clients),
+        end_us_(options.heal_at_us) {}
 
   std::vector<TimedFault> Run() {
     for (uint64_t i = 0; i < static_cast<uint64_t>(FaultClass::kCount); ++i) {
       Draws draws(seed_, Stream::kFaults, i);
-      const bool on = draws.Chance(280'000);
+      const bool on = IsOn(static_cast<FaultClass>(i), &draws);
       const int64_t mean_gap_us =
           draws.Between(600 * kMillisecond, 4 * kSecond);
       if (on) DrawClass(static_cast<FaultClass>(i), mean_gap_us);
@@ -68,6 +105,13 @@ class Generator {
   }
 
  private:
+  bool IsOn(FaultClass which, Draws* draws) const {
+    if (profile_ == Profile::kAll) return draws->Chance(kOnAmongAll);
+    const std::vector<FaultClass>& few = ClassesOf(profile_);
+    return draws->Chance(kOnAmongFew) &&
+           std::find(few.begin(), few.end(), which) != few.end();
+  }
+
   void DrawClass(FaultClass which, int64_t mean_gap_us) {
     int64_t at = kFirstFaultUs;
     for (uint64_t number = 1;; ++number) {
@@ -299,6 +343,7 @@ class Generator {
   }
 
   const uint64_t seed_;
+  const Profile profile_;
   const uint32_t nodes_;
   const uint32_t clients_;
   const int64_t end_us_;
@@ -320,14 +365,33 @@ std::string ToText(const FaultPlan& plan) {
   return text;
 }
 
-FaultPlan DrawFaultPlan(uint64_t seed, uint32_t nodes, uint32_t clients,
-                        int64_t heal_at_us, int64_t linger_us) {
-  CHECK_GT(nodes, 2u);
-  CHECK_GT(clients, 0u);
+std::string_view ToString(Profile profile) {
+  switch (profile) {
+    case Profile::kAll:
+      return "all";
+    case Profile::kNet:
+      return "net";
+    case Profile::kDisk:
+      return "disk";
+    case Profile::kClock:
+      return "clock";
+    case Profile::kProcess:
+      return "process";
+    case Profile::kHealthy:
+      return "healthy";
+  }
+  return "?";
+}
+
+FaultPlan DrawFaultPlan(const FaultPlanOptions& options) {
+  CHECK_GT(options.nodes, 2u);
+  CHECK_GT(options.clients, 0u);
   FaultPlan plan;
-  plan.faults = Generator(seed, nodes, clients, heal_at_us).Run();
-  plan.heal_at_us = heal_at_us;
-  Draws draws(seed, Stream::kFaults, FaultClass::kCount);
+  plan.heal_at_us = options.heal_at_us;
+  if (options.profile == Profile::kHealthy) return plan;
+  plan.faults = Generator(options).Run();
+  const int64_t linger_us = options.linger_us;
+  Draws draws(options.seed, Stream::kFaults, FaultClass::kCount);
   const Victim leader{Victim::kLeader};
   const int64_t percent = 100 * draws.Between(10, 60);
   switch (draws.Below(8)) {

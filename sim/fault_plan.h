@@ -295,9 +295,31 @@ struct FaultPlan {
 // One line a fault, for narratives.
 std::string ToText(const FaultPlan& plan);
 
-// The plan of a seed. What lingers does so for `linger_us`.
-FaultPlan DrawFaultPlan(uint64_t seed, uint32_t nodes, uint32_t clients,
-                        int64_t heal_at_us, int64_t linger_us);
+// Which classes of faults a seed may draw.
+enum class Profile : uint8_t {
+  kAll = 0,
+  kNet,      // links and topology
+  kDisk,     // disks, and the losses of power that show what was not synced
+  kClock,    // clocks, pauses, slow nodes: time that passes unevenly
+  kProcess,  // crashes of nodes and clients
+  kHealthy,  // none at all
+};
+inline constexpr Profile kProfiles[] = {Profile::kAll,     Profile::kNet,
+                                        Profile::kDisk,    Profile::kClock,
+                                        Profile::kProcess, Profile::kHealthy};
+std::string_view ToString(Profile profile);
+
+struct FaultPlanOptions {
+  uint64_t seed = 0;
+  Profile profile = Profile::kAll;
+  uint32_t nodes = 3;
+  uint32_t clients = 6;
+  int64_t heal_at_us = 0;
+  int64_t linger_us = 0;  // how long what lingers does so
+};
+
+// The plan of a seed.
+FaultPlan DrawFaultPlan(const FaultPlanOptions& options);
 
 }  // namespace sim
 

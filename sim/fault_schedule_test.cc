@@ -98,11 +98,12 @@ rc::Gen<std::vector<TimedFault>> AnySchedule() {
 SimulationResult RunSchedule(uint64_t seed,
                              const std::vector<TimedFault>& faults,
                              bool lying_disks) {
-  return Simulate({.seed = seed,
-                   .seconds = kSeconds,
-                   .nodes = kNodes,
-                   .plan = FaultPlan{faults, kHealUs, {}},
-                   .lying_disks = lying_disks});
+  Scenario scenario = DrawScenario({.seed = seed,
+                                    .seconds = kSeconds,
+                                    .nodes = kNodes,
+                                    .plan = FaultPlan{faults, kHealUs, {}}});
+  scenario.config.lying_disks = lying_disks;
+  return Simulate(scenario);
 }
 
 std::string First(const SimulationResult& result) {

@@ -7,7 +7,6 @@
 #include "registry/checker/linearizability.h"
 #include "sim/cluster.h"
 #include "sim/fault_injector.h"
-#include "sim/random.h"
 #include "sim/scheduler.h"
 #include "sim/sim_network.h"
 #include "sim/workload.h"
@@ -18,86 +17,53 @@ namespace {
 constexpr int64_t kSecond = 1'000'000;
 // Beyond this many events a second something turns in a circle.
 constexpr uint64_t kEventsPerSecondMax = 2'000'000;
-// From the heal to a leader: this many of the longest election timeouts.
-constexpr int64_t kElectionsToLeader = 4;
 // After the run's length, until all is answered and equal.
 constexpr int64_t kPatienceUs = 8 * kSecond;
-// What lingers ends after the last call that must be answered in spite of it.
-constexpr int64_t kLingerMarginUs = 300'000;
 constexpr int64_t kPollUs = 20'000;
 // Bounds the search for an order of each key's calls.
 constexpr uint64_t kConfigurationsMax = 200'000;
 
 enum Phase : uint64_t { kHeal = 1, kLeaderDue, kEnd };
 
-// What a seed makes of the world, faults apart.
-struct Shape {
-  ClusterOptions cluster;
-  WorkloadOptions workload;
-  LinkProfile links;
-  int64_t heal_at_us = 0;
-  int64_t leader_due_us = 0;
-  int64_t end_us = 0;
-};
+ClusterOptions ClusterOptionsOf(const Scenario& scenario) {
+  const WorldConfig& config = scenario.config;
+  ClusterOptions options{.seed = scenario.seed,
+                         .nodes = config.nodes,
+                         .heartbeat = raft::Micros(config.heartbeat_us),
+                         .election = raft::Micros(config.election_us),
+                         .storage = raft::storage::StorageOptions::Tiny(),
+                         .disk = config.disk,
+                         .lying_disks = config.lying_disks};
+  options.storage.segment_bytes = config.segment_bytes;
+  return options;
+}
 
-Shape DrawShape(const SimulationOptions& options) {
-  Draws draws(options.seed, Stream::kShape);
-  Shape shape;
-  shape.end_us = options.seconds * kSecond;
-  shape.heal_at_us = shape.end_us * 60 / 100;
-  shape.cluster.seed = options.seed;
-  shape.cluster.nodes = options.nodes.value_or(NodesOf(options.seed));
-  // Mostly what ships.
-  const int64_t elections_ms[] = {300, 300, 300, 150, 200, 400};
-  const int64_t election_ms = elections_ms[draws.Below(6)];
-  shape.cluster.election = raft::Millis(election_ms);
-  shape.cluster.heartbeat = raft::Millis(election_ms / 6);
-  shape.leader_due_us =
-      shape.heal_at_us + kElectionsToLeader * 2 * election_ms * 1000;
-  shape.end_us = std::max(shape.end_us, shape.leader_due_us);
-  shape.cluster.lying_disks = options.lying_disks;
-  shape.cluster.storage = raft::storage::StorageOptions::Tiny();
-  const uint64_t segment_kib[] = {2, 4, 16, 64};
-  shape.cluster.storage.segment_bytes = segment_kib[draws.Below(4)] << 10;
-  shape.cluster.disk.job_us = draws.Between(50, 400);
-  shape.cluster.disk.jitter_us = draws.Between(10, 200);
-  shape.cluster.disk.tail = static_cast<uint32_t>(draws.Between(0, 5'000));
-  shape.cluster.disk.tail_us = draws.Between(1'000, 50'000);
-  shape.links.delay_us = draws.Between(30, 1'500);
-  shape.links.jitter_us = draws.Between(10, 300);
-  WorkloadOptions& workload = shape.workload;
-  workload.seed = options.seed;
-  workload.first_process = shape.cluster.nodes;
-  workload.clients = static_cast<uint32_t>(draws.Between(4, 8));
-  workload.last_operation_us = shape.end_us * 85 / 100;
-  const int64_t operations = draws.Between(400, 700) * options.seconds / 10;
-  workload.burst =
-      static_cast<uint32_t>(draws.Chance(300'000) ? draws.Between(2, 10) : 1);
-  workload.gap_us = workload.last_operation_us * workload.clients /
-                    std::max<int64_t>(operations, 1) * workload.burst;
-  workload.hot_keys = static_cast<uint32_t>(draws.Between(2, 6));
-  for (uint32_t i = 0; i < shape.cluster.nodes; ++i) {
-    workload.endpoints.push_back(Cluster::ClientAddress(i));
+WorkloadOptions WorkloadOptionsOf(const Scenario& scenario) {
+  const WorldConfig& config = scenario.config;
+  WorkloadOptions options{.seed = scenario.seed,
+                          .first_process = config.nodes,
+                          .clients = config.clients,
+                          .deadline = raft::Micros(config.call_deadline_us)};
+  for (uint32_t i = 0; i < config.nodes; ++i) {
+    options.endpoints.push_back(Cluster::ClientAddress(i));
   }
-  return shape;
+  return options;
 }
 
 class World : public NetworkSink {
  public:
-  World(const SimulationOptions& options, const Shape& shape,
-        const FaultPlan& plan)
-      : options_(options),
-        shape_(shape),
-        network_(options.seed, shape.cluster.nodes + shape.workload.clients,
+  World(const Scenario& scenario, const Observers& observers)
+      : scenario_(scenario),
+        observers_(observers),
+        network_(scenario.seed, scenario.config.nodes + scenario.config.clients,
                  &scheduler_, this),
-        workload_(shape.workload, &scheduler_, &network_, &violations_,
-                  &digest_),
-        checker_(shape.cluster.nodes, &violations_, &workload_),
-        cluster_(shape.cluster, &scheduler_, &network_, &checker_, &violations_,
-                 &digest_),
-        plan_(plan),
-        injector_(plan_, shape.links, &scheduler_, &network_, &cluster_,
-                  &workload_) {}
+        workload_(WorkloadOptionsOf(scenario), &scenario.operations,
+                  &scheduler_, &network_, &violations_, &digest_),
+        checker_(scenario.config.nodes, &violations_, &workload_),
+        cluster_(ClusterOptionsOf(scenario), &scheduler_, &network_, &checker_,
+                 &violations_, &digest_),
+        injector_(scenario.plan, scenario.config.links, &scheduler_, &network_,
+                  &cluster_, &workload_) {}
 
   SimulationResult Run();
 
@@ -119,8 +85,8 @@ class World : public NetworkSink {
   void Say(const std::string& text);
   void CountFaults(SimulationResult* result) const;
 
-  const SimulationOptions& options_;
-  const Shape shape_;
+  const Scenario& scenario_;
+  const Observers& observers_;
   Scheduler scheduler_;
   Violations violations_;
   raft::Digest digest_;
@@ -128,7 +94,6 @@ class World : public NetworkSink {
   Workload workload_;
   ClusterChecker checker_;
   Cluster cluster_;
-  const FaultPlan plan_;
   FaultInjector injector_;
   uint64_t events_ = 0;
   bool over_ = false;
@@ -140,18 +105,19 @@ SimulationResult World::Run() {
   cluster_.Start();
   workload_.Start();
   injector_.Start();
-  scheduler_.At(Instant(plan_.heal_at_us), {SimEvent::Kind::kPhase, 0, kHeal});
-  scheduler_.At(
-      Instant(plan_.heal_at_us + shape_.leader_due_us - shape_.heal_at_us),
-      {SimEvent::Kind::kPhase, 0, kLeaderDue});
-  scheduler_.At(Instant(shape_.end_us), {SimEvent::Kind::kPhase, 0, kEnd});
+  scheduler_.At(Instant(scenario_.plan.heal_at_us),
+                {SimEvent::Kind::kPhase, 0, kHeal});
+  scheduler_.At(Instant(scenario_.LeaderDueUs()),
+                {SimEvent::Kind::kPhase, 0, kLeaderDue});
+  scheduler_.At(Instant(scenario_.EndUs()), {SimEvent::Kind::kPhase, 0, kEnd});
   const uint64_t events_max =
-      kEventsPerSecondMax * static_cast<uint64_t>(options_.seconds);
+      kEventsPerSecondMax *
+      static_cast<uint64_t>(scenario_.EndUs() / kSecond + 1);
   while (!over_ && violations_.empty() && !scheduler_.empty()) {
     const SimEvent event = scheduler_.Pop();
     ++events_;
     Dispatch(event);
-    if (options_.narrator) Narrate(event);
+    if (observers_.narrator) Narrate(event);
     Demand(events_ < events_max, "event_storm",
            "more than " + std::to_string(events_max) + " events");
   }
@@ -215,7 +181,7 @@ void World::PollEnd() {
   const bool answered = workload_.unfinished() == 0;
   over_ = answered && cluster_.Converged();
   if (over_) return;
-  if (scheduler_.now() < Instant(shape_.end_us + kPatienceUs)) {
+  if (scheduler_.now() < Instant(scenario_.EndUs() + kPatienceUs)) {
     return scheduler_.After(kPollUs, {SimEvent::Kind::kPhase, 0, kEnd});
   }
   Demand(answered, "calls_answered",
@@ -254,12 +220,12 @@ void World::Demand(bool holds, std::string_view checker,
 void World::Say(const std::string& text) {
   std::string micros = std::to_string(scheduler_.now().value());
   if (micros.size() < 9) micros.insert(0, 9 - micros.size(), ' ');
-  options_.narrator(micros + " us  " + text);
+  observers_.narrator(micros + " us  " + text);
 }
 
 void World::Narrate(const SimEvent& event) {
   if (event.kind == SimEvent::Kind::kFault) {
-    Say("fault: " + raft::Describe(plan_.faults.at(event.arg).fault));
+    Say("fault: " + raft::Describe(scenario_.plan.faults.at(event.arg).fault));
   } else if (event.kind == SimEvent::Kind::kPhase && event.arg == kHeal) {
     Say("everything heals");
   }
@@ -339,20 +305,9 @@ void World::CountFaults(SimulationResult* result) const {
 
 }  // namespace
 
-uint32_t NodesOf(uint64_t seed) {
-  return Draws(seed, Stream::kShape, 1).Chance(500'000) ? 3 : 5;
-}
-
-SimulationResult Simulate(const SimulationOptions& options) {
-  const Shape shape = DrawShape(options);
-  const FaultPlan plan =
-      options.plan.has_value()
-          ? *options.plan
-          : DrawFaultPlan(options.seed, shape.cluster.nodes,
-                          shape.workload.clients, shape.heal_at_us,
-                          shape.leader_due_us - shape.heal_at_us + kProgressUs +
-                              kLingerMarginUs);
-  return World(options, shape, plan).Run();
+SimulationResult Simulate(const Scenario& scenario,
+                          const Observers& observers) {
+  return World(scenario, observers).Run();
 }
 
 }  // namespace sim

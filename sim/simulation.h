@@ -1,5 +1,5 @@
-// Simulation: one run of a whole world. A pure function: the same options give
-// the same result, to the bit of its digest.
+// Simulation: one run of a whole world. A pure function: the same scenario
+// gives the same result, to the bit of its digest.
 //
 //   0 ....... faults happen, clients work ....... heal ... last operation ..
 //   end
@@ -12,7 +12,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,17 +19,12 @@
 
 #include "registry/checker/history.h"
 #include "sim/cluster_checker.h"
-#include "sim/fault_plan.h"
+#include "sim/scenario.h"
 
 namespace sim {
 
-struct SimulationOptions {
-  uint64_t seed = 0;
-  int64_t seconds = 10;  // simulated
-  // Instead of what the seed draws.
-  std::optional<uint32_t> nodes;
-  std::optional<FaultPlan> plan;
-  bool lying_disks = false;  // the canary: ClusterOptions
+// Who watches a run; nobody changes it.
+struct Observers {
   // Told what happens, a line at a time, as it happens.
   std::function<void(std::string_view line)> narrator;
 };
@@ -57,10 +51,8 @@ struct SimulationResult {
   uint64_t leaders_lost() const { return leaders > 0 ? leaders - 1 : 0; }
 };
 
-SimulationResult Simulate(const SimulationOptions& options);
-
-// Of the shape that a seed draws.
-uint32_t NodesOf(uint64_t seed);
+SimulationResult Simulate(const Scenario& scenario,
+                          const Observers& observers = {});
 
 }  // namespace sim
 

@@ -13,6 +13,10 @@ namespace {
 
 constexpr int64_t kHealUs = 2'000'000;
 
+SimulationResult RunSeed(const SeedOptions& options) {
+  return Simulate(DrawScenario(options));
+}
+
 uint64_t CountOf(const std::vector<Count>& counts, std::string_view name) {
   for (const auto& [known, value] : counts) {
     if (known == name) return value;
@@ -39,9 +43,9 @@ std::string History(const SimulationResult& result) {
 // hash's salt of the first run would differ in the second.
 TEST(DeterminismTest, TheSameSeedIsTheSameRun) {
   for (uint64_t seed = 1001; seed <= 1012; ++seed) {
-    const SimulationResult first = Simulate({.seed = seed});
+    const SimulationResult first = RunSeed({.seed = seed});
     const std::vector<std::string> litter(seed % 97, std::string(1000, 'x'));
-    const SimulationResult second = Simulate({.seed = seed});
+    const SimulationResult second = RunSeed({.seed = seed});
     EXPECT_EQ(first.digest, second.digest) << "seed " << seed;
     EXPECT_EQ(first.events, second.events);
     EXPECT_EQ(first.simulated_us, second.simulated_us);
@@ -52,17 +56,17 @@ TEST(DeterminismTest, TheSameSeedIsTheSameRun) {
 }
 
 TEST(DeterminismTest, AnotherSeedIsAnotherRun) {
-  EXPECT_NE(Simulate({.seed = 1, .seconds = 1}).digest,
-            Simulate({.seed = 2, .seconds = 1}).digest);
+  EXPECT_NE(RunSeed({.seed = 1, .seconds = 1}).digest,
+            RunSeed({.seed = 2, .seconds = 1}).digest);
 }
 
 TEST(DeterminismTest, BeingToldOfItChangesNothing) {
   std::string story;
-  SimulationOptions options{.seed = 1003};
-  options.narrator = [&story](std::string_view line) {
+  const Scenario scenario = DrawScenario({.seed = 1003});
+  const Observers observers{.narrator = [&story](std::string_view line) {
     story += std::string(line) + "\n";
-  };
-  EXPECT_EQ(Simulate(options).digest, Simulate({.seed = 1003}).digest);
+  }};
+  EXPECT_EQ(Simulate(scenario, observers).digest, Simulate(scenario).digest);
   EXPECT_NE(story.find("leader of"), std::string::npos);
   EXPECT_NE(story.find("everything heals"), std::string::npos);
 }
@@ -71,10 +75,10 @@ TEST(DeterminismTest, BeingToldOfItChangesNothing) {
 TEST(SimulationTest, HealthyWithoutFaults) {
   for (const uint32_t nodes : {3u, 5u}) {
     const SimulationResult result =
-        Simulate({.seed = 5,
-                  .seconds = 5,
-                  .nodes = nodes,
-                  .plan = FaultPlan{.heal_at_us = kHealUs}});
+        RunSeed({.seed = 5,
+                 .seconds = 5,
+                 .nodes = nodes,
+                 .plan = FaultPlan{.heal_at_us = kHealUs}});
     EXPECT_EQ(Text(result), "");
     EXPECT_EQ(result.nodes, nodes);
     EXPECT_EQ(result.leaders, 1u);
@@ -96,7 +100,7 @@ TEST(SimulationTest, DoesWhatThePlanSays) {
        Crash{.victim = {Victim::kLeader}, .power = true, .down_us = 100'000}},
   };
   const SimulationResult result =
-      Simulate({.seed = 5, .seconds = 5, .plan = plan});
+      RunSeed({.seed = 5, .seconds = 5, .plan = plan});
   EXPECT_EQ(Text(result), "");
   EXPECT_EQ(CountOf(result.faults, "processes_killed"), 1u);
   EXPECT_EQ(CountOf(result.faults, "power_losses"), 1u);
@@ -138,7 +142,7 @@ TEST(SimulationTest, EveryFaultAloneIsSurvived) {
   for (const Fault& fault : faults) {
     FaultPlan plan{.faults = {{900'000, fault}}, .heal_at_us = kHealUs};
     const SimulationResult result =
-        Simulate({.seed = 6, .seconds = 4, .plan = plan});
+        RunSeed({.seed = 6, .seconds = 4, .plan = plan});
     EXPECT_EQ(Text(result), "") << ToText(plan);
     EXPECT_EQ(CountOf(result.counts, "faults"), 1u);
   }
@@ -150,8 +154,10 @@ TEST(SimulationTest, LyingDisksAreCaught) {
   for (uint64_t seed = 1; seed <= 10; ++seed) {
     FaultPlan plan{.faults = {{900'000, PowerCut{100'000}}},
                    .heal_at_us = kHealUs};
-    const SimulationResult result = Simulate(
-        {.seed = seed, .seconds = 4, .plan = plan, .lying_disks = true});
+    Scenario scenario =
+        DrawScenario({.seed = seed, .seconds = 4, .plan = plan});
+    scenario.config.lying_disks = true;
+    const SimulationResult result = Simulate(scenario);
     // Lost entries are a safety violation; a log that cannot be read at all is
     // refused at boot.
     caught += !result.violations.empty();
@@ -159,10 +165,10 @@ TEST(SimulationTest, LyingDisksAreCaught) {
   EXPECT_GE(caught, 8);
 }
 
-TEST(SimulationTest, ShapesDiffer) {
+TEST(ScenarioTest, ShapesDiffer) {
   int three = 0;
   for (uint64_t seed = 0; seed < 100; ++seed) {
-    const uint32_t nodes = NodesOf(seed);
+    const uint32_t nodes = DrawScenario({.seed = seed}).config.nodes;
     EXPECT_TRUE(nodes == 3 || nodes == 5);
     three += nodes == 3;
   }

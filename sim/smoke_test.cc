@@ -19,7 +19,7 @@ TEST(SmokeTest, TwoHundredSeeds) {
   uint64_t hurt = 0;
   uint64_t unknown = 0;
   for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
-    const SimulationResult result = Simulate({.seed = seed});
+    const SimulationResult result = Simulate(DrawScenario({.seed = seed}));
     for (const Violation& violation : result.violations) {
       ADD_FAILURE() << ToString(violation.kind) << ", " << violation.checker
                     << ": " << violation.text

@@ -20,8 +20,6 @@ using registry::Operation;
 using registry::ReadOperation;
 using registry::ReadReply;
 
-constexpr char kUnique[] = "unique";
-constexpr char kDuplicate[] = "duplicate";
 constexpr int64_t kRebirthUs = 50'000;
 
 }  // namespace
@@ -34,8 +32,7 @@ struct Workload::Client {
   std::vector<NetworkInput> inbox;
   uint64_t life = 0;
   uint64_t last_call = 0;
-  uint64_t operations = 0;
-  uint32_t due = 0;  // operations to issue in the next turn
+  std::vector<const TimedOperation*> due;  // to ask in the next turn
   bool progress_due = false;
   bool rebirth = false;  // its session is over: another life begins
   uint64_t restart = 0;
@@ -45,10 +42,12 @@ struct Workload::Client {
   std::map<std::string, registry::Revision> seen;
 };
 
-Workload::Workload(const WorkloadOptions& options, Scheduler* scheduler,
-                   SimNetwork* network, Violations* violations,
-                   raft::Digest* digest)
+Workload::Workload(const WorkloadOptions& options,
+                   const std::vector<TimedOperation>* operations,
+                   Scheduler* scheduler, SimNetwork* network,
+                   Violations* violations, raft::Digest* digest)
     : options_(options),
+      operations_(*operations),
       scheduler_(scheduler),
       network_(network),
       violations_(violations),
@@ -73,6 +72,7 @@ void Workload::Start() {
                       {SimEvent::Kind::kRestart, options_.first_process + i,
                        ++at(i).restart});
   }
+  ScheduleNext();
 }
 
 // A life of a client begins.
@@ -118,20 +118,18 @@ void Workload::Begin(uint32_t client) {
     if (!reopens) at(client).rebirth = true;
   });
   Issue(client, Operation(registry::CreateRegistry{
-                    kUnique, registry::RegistryKind::kUnique}));
+                    kUniqueRegistry, registry::RegistryKind::kUnique}));
   Issue(client, Operation(registry::CreateRegistry{
-                    kDuplicate, registry::RegistryKind::kDuplicate}));
+                    kDuplicateRegistry, registry::RegistryKind::kDuplicate}));
   born.turns.Request();
-  ScheduleNext(client);
 }
 
-void Workload::ScheduleNext(uint32_t client) {
-  if (scheduler_->now() >= Instant(options_.last_operation_us)) return;
-  Client& active = at(client);
-  Draws draws(options_.seed, Stream::kOperation, client, ++active.operations);
-  scheduler_->After(1 + draws.Exponential(options_.gap_us),
-                    {SimEvent::Kind::kClient, options_.first_process + client,
-                     active.turns.life()});
+void Workload::ScheduleNext() {
+  if (next_operation_ == operations_.size()) return;
+  const TimedOperation& next = operations_[next_operation_];
+  scheduler_->At(Instant(next.at_us),
+                 {SimEvent::Kind::kClient,
+                  options_.first_process + next.client % clients()});
 }
 
 void Workload::OnNetworkInput(Process process, NetworkInput input) {
@@ -153,11 +151,12 @@ void Workload::OnEvent(const SimEvent& event) {
       if (active.link == nullptr && active.restart == event.arg) Begin(client);
       return;
     case SimEvent::Kind::kClient:
-      if (active.link == nullptr || event.arg != active.turns.life()) return;
-      active.due += options_.burst;
-      active.turns.Request();
-      ScheduleNext(client);
-      return;
+      if (active.link != nullptr) {
+        active.due.push_back(&operations_[next_operation_]);
+        active.turns.Request();
+      }
+      ++next_operation_;
+      return ScheduleNext();
     default:
       CHECK(false);
   }
@@ -170,11 +169,13 @@ void Workload::RunTurn(uint32_t client) {
   for (const NetworkInput& input : inbox) {
     Dispatch(input, running.link.get());
   }
-  for (; running.due > 0; --running.due) Issue(client, DrawOperation(client));
+  for (const TimedOperation* due : std::exchange(running.due, {})) {
+    Issue(client, BodyOf(client, *due));
+  }
   if (std::exchange(running.progress_due, false)) {
     Issue(client,
           Operation(
-              registry::Register{.registry = kUnique,
+              registry::Register{.registry = kUniqueRegistry,
                                  .key = "progress-" + std::to_string(client),
                                  .value = "made"}),
           true);
@@ -377,7 +378,7 @@ void Workload::Die(uint32_t client, bool power) {
   dying.inbox.clear();
   dying.seen.clear();
   dying.sent.clear();
-  dying.due = 0;
+  dying.due.clear();
   dying.progress_due = false;
   dying.rebirth = false;
   dying.turns.Die();
@@ -443,79 +444,26 @@ WorkloadEffects Workload::effects() const {
 
 size_t Workload::unfinished() const {
   size_t count = 0;
-  for (const auto& client : clients_) count += client->pending.size();
+  for (const auto& client : clients_) {
+    count += client->pending.size() + client->progress_due;
+  }
   return count;
 }
 
-// -------------------------------------------------------------- operations
-
-CallBody Workload::DrawOperation(uint32_t client) {
-  Client& caller = at(client);
-  Draws draws(options_.seed, Stream::kOperation, client, caller.life,
-              caller.last_call);
-  const bool is_hot = draws.Chance(800'000);
-  const std::string key =
-      is_hot ? "hot-" + std::to_string(draws.Below(options_.hot_keys))
-             : "cold-" + std::to_string(draws.Below(options_.cold_keys));
-  const std::string registry = draws.Chance(750'000) ? kUnique : kDuplicate;
-  const uint64_t process = draws.Below(3);
-  const uint64_t what = draws.Below(1000);
-  if (what < 290) {
-    registry::Register op{.registry = registry, .key = key, .process = process};
-    if (draws.Chance(500'000)) {
-      op.value = static_cast<int64_t>(draws.Below(1000));
-    } else {
-      op.value = "v" + std::to_string(client) + "." +
-                 std::to_string(caller.life) + "." +
-                 std::to_string(caller.last_call);
-    }
-    return Operation(std::move(op));
-  }
-  if (what < 450) {
-    return Operation(registry::Unregister{.registry = registry,
-                                          .key = key,
-                                          .process = process,
-                                          .any_owner = draws.Chance(100'000)});
-  }
-  if (what < 620) return DrawUpdate(client, &draws, key);
-  if (what < 640) return Operation(registry::EndProcess{process});
-  if (what < 645) return Operation(registry::EndSession{});
-  return DrawRead(&draws, registry, key);
-}
-
-CallBody Workload::DrawUpdate(uint32_t client, Draws* draws,
-                              const std::string& key) {
-  registry::UpdateValue op{.registry = kUnique, .key = key};
-  op.process = draws->Below(3);
-  op.any_owner = draws->Chance(600'000);
-  if (draws->Chance(600'000)) {
-    op.change = registry::AddValue{draws->Between(-5, 100)};
-  } else {
-    op.change = registry::SetValue{static_cast<int64_t>(draws->Below(1000))};
-  }
-  const auto seen = at(client).seen.find(key);
-  if (seen != at(client).seen.end() && draws->Chance(400'000)) {
-    op.expected_modified = seen->second;
-  }
-  return Operation(std::move(op));
-}
-
-CallBody Workload::DrawRead(Draws* draws, const std::string& registry,
-                            const std::string& key) {
-  const uint64_t what = draws->Below(100);
-  if (what < 65) return ReadOperation(registry::Lookup{registry, key});
-  if (what < 80) {
-    registry::Count count{.registry = registry};
-    if (draws->Chance(500'000)) count.key = key;
-    return ReadOperation(std::move(count));
-  }
-  if (what < 95) {
-    registry::Keys keys{.registry = registry};
-    if (draws->Chance(500'000)) keys.after = key;
-    keys.limit = static_cast<uint32_t>(draws->Below(4));
-    return ReadOperation(std::move(keys));
-  }
-  return ReadOperation(registry::ListRegistries{});
+// The body to ask with: what is to be compared is known only now.
+CallBody Workload::BodyOf(uint32_t client,
+                          const TimedOperation& operation) const {
+  CallBody body = operation.body;
+  if (!operation.compare) return body;
+  auto* command = std::get_if<Operation>(&body);
+  auto* update = command == nullptr
+                     ? nullptr
+                     : std::get_if<registry::UpdateValue>(command);
+  if (update == nullptr) return body;
+  const auto& seen = clients_.at(client)->seen;
+  const auto found = seen.find(update->key);
+  if (found != seen.end()) update->expected_modified = found->second;
+  return body;
 }
 
 }  // namespace sim

@@ -1,7 +1,6 @@
 // Workload: the clients of a simulated world. Each is the ClientLink that
-// ships, on a port of the SimNetwork, with a session of its own; it registers,
-// unregisters, updates and reads on a few hot keys and some cold ones, and
-// whatever it is told is recorded and judged.
+// ships, on a port of the SimNetwork, with a session of its own; it makes the
+// calls that a scenario lists, and whatever it is told is recorded and judged.
 //
 // What befalls a client: its process dies (with or without its machine) and
 // another life of it begins, under another session; it is paused; its clock
@@ -24,6 +23,7 @@
 #include "registry/client_link.h"
 #include "sim/cluster_checker.h"
 #include "sim/random.h"
+#include "sim/scenario.h"
 #include "sim/scheduler.h"
 #include "sim/sim_network.h"
 #include "sim/turns.h"
@@ -35,12 +35,7 @@ struct WorkloadOptions {
   Process first_process = 0;  // clients follow the nodes
   uint32_t clients = 6;
   std::vector<std::string> endpoints;
-  int64_t gap_us = 100'000;  // mean, between two bursts of a client
-  uint32_t burst = 1;        // operations at once
-  int64_t last_operation_us = 0;
   raft::Duration deadline = raft::Millis(1500);
-  uint32_t hot_keys = 4;
-  uint32_t cold_keys = 40;
 };
 
 struct WorkloadEffects {
@@ -68,13 +63,11 @@ struct WorkloadEffects {
   }
 };
 
-// How long a call of AskForProgress may take.
-inline constexpr int64_t kProgressUs = 3'000'000;
-
 class Workload : public ApplyWitness {
  public:
-  // Everything outlives the workload.
-  Workload(const WorkloadOptions& options, Scheduler* scheduler,
+  // Everything outlives the workload; `operations` rise in time.
+  Workload(const WorkloadOptions& options,
+           const std::vector<TimedOperation>* operations, Scheduler* scheduler,
            SimNetwork* network, Violations* violations, raft::Digest* digest);
   ~Workload() override;
   Workload(const Workload&) = delete;
@@ -123,7 +116,7 @@ class Workload : public ApplyWitness {
 
   void Begin(uint32_t client);
   void RunTurn(uint32_t client);
-  void ScheduleNext(uint32_t client);
+  void ScheduleNext();
   void Issue(uint32_t client, registry::CallBody body, bool progress = false);
   void Observe(uint32_t client, const registry::ClientEvent& event,
                const registry::ClientEffects& effects);
@@ -135,13 +128,12 @@ class Workload : public ApplyWitness {
   void Report(const registry::checker::Violation& violation);
   void CheckLease(registry::SessionId expired);
 
-  registry::CallBody DrawOperation(uint32_t client);
-  registry::CallBody DrawUpdate(uint32_t client, Draws* draws,
-                                const std::string& key);
-  registry::CallBody DrawRead(Draws* draws, const std::string& registry,
-                              const std::string& key);
+  registry::CallBody BodyOf(uint32_t client,
+                            const TimedOperation& operation) const;
 
   const WorkloadOptions options_;
+  const std::vector<TimedOperation>& operations_;
+  size_t next_operation_ = 0;
   Scheduler* const scheduler_;
   SimNetwork* const network_;
   Violations* const violations_;

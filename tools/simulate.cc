@@ -54,9 +54,28 @@ absl::Status ParseSeeds(std::string_view text, Options* options) {
   return absl::OkStatus();
 }
 
-bool WriteHistory(const std::string& file, uint64_t seed, int64_t seconds) {
+absl::Status ParseProfile(std::string_view text, sim::Profile* profile) {
+  std::string names;
+  for (const sim::Profile known : sim::kProfiles) {
+    if (text == sim::ToString(known)) {
+      *profile = known;
+      return absl::OkStatus();
+    }
+    names += (names.empty() ? "" : ", ") + std::string(sim::ToString(known));
+  }
+  return absl::InvalidArgumentError("a profile is one of " + names);
+}
+
+// The options of the one seed that is asked for, or of the first.
+sim::SeedOptions FirstOf(const SweepOptions& sweep) {
+  sim::SeedOptions first = sweep.each;
+  first.seed = sweep.first_seed;
+  return first;
+}
+
+bool WriteHistory(const std::string& file, const sim::SeedOptions& options) {
   const sim::SimulationResult result =
-      sim::Simulate({.seed = seed, .seconds = seconds});
+      sim::Simulate(sim::DrawScenario(options));
   std::ofstream out(CallerPath(file), std::ios::binary);
   for (const auto& entry : result.history) {
     std::string line;
@@ -68,12 +87,12 @@ bool WriteHistory(const std::string& file, uint64_t seed, int64_t seconds) {
   return static_cast<bool>(out);
 }
 
-void PrintFailure(const SweepFailure& failure, int64_t seconds) {
+void PrintFailure(const SweepFailure& failure, sim::SeedOptions options) {
+  options.seed = failure.seed;
   std::fprintf(stderr, "seed %llu: %s, %s: %s\n%s\n",
                static_cast<unsigned long long>(failure.seed),
                failure.kind.c_str(), failure.checker.c_str(),
-               failure.text.c_str(),
-               ReproduceLine(failure.seed, seconds).c_str());
+               failure.text.c_str(), ReproduceLine(options).c_str());
 }
 
 std::string Hex(uint64_t number) {
@@ -146,7 +165,9 @@ std::string ToJson(const SweepOptions& options, const SweepResult& result) {
     json.Key("kind").Text(failure.kind);
     json.Key("checker").Text(failure.checker);
     json.Key("text").Text(failure.text);
-    json.Key("reproduce").Text(ReproduceLine(failure.seed, options.seconds));
+    sim::SeedOptions one = options.each;
+    one.seed = failure.seed;
+    json.Key("reproduce").Text(ReproduceLine(one));
     json.EndObject();
   }
   json.EndArray();
@@ -179,22 +200,21 @@ void PrintSummary(const SweepResult& result, bool details) {
 }
 
 // The narrative, in this process: what it says last is what it was at.
-void Narrate(uint64_t seed, int64_t seconds) {
-  sim::SimulationOptions options{.seed = seed, .seconds = seconds};
-  options.narrator = [](std::string_view line) {
+void Narrate(const sim::SeedOptions& options) {
+  const sim::Observers observers{.narrator = [](std::string_view line) {
     std::printf("%.*s\n", static_cast<int>(line.size()), line.data());
-  };
-  sim::Simulate(options);
+  }};
+  sim::Simulate(sim::DrawScenario(options), observers);
   std::fflush(stdout);
 }
 
 int Run(const Options& options) {
   if (options.verbose) {
-    Narrate(options.sweep.first_seed, options.sweep.seconds);
+    Narrate(FirstOf(options.sweep));
   }
   const SweepResult result =
       Sweep(options.sweep, [&options](const SweepFailure& failure) {
-        PrintFailure(failure, options.sweep.seconds);
+        PrintFailure(failure, options.sweep.each);
       });
   if (options.json) {
     std::printf("%s\n", ToJson(options.sweep, result).c_str());
@@ -202,8 +222,7 @@ int Run(const Options& options) {
     PrintSummary(result, options.one);
   }
   if (!options.history_out.empty() &&
-      !WriteHistory(options.history_out, options.sweep.first_seed,
-                    options.sweep.seconds)) {
+      !WriteHistory(options.history_out, FirstOf(options.sweep))) {
     return kExitUsage;
   }
   if (!result.failures.empty()) return ExitCode(result.failures);
@@ -222,8 +241,21 @@ int Main(const std::vector<std::string>& args) {
       [&options](std::string_view text) { return ParseSeeds(text, &options); },
       "A..B", "a run for each of these");
   flags.Number("jobs", &jobs, 1, 256, "J", "processes that run seeds");
-  flags.Number("seconds", &options.sweep.seconds, 1, 3600, "S",
+  sim::SeedOptions& each = options.sweep.each;
+  flags.Number("seconds", &each.seconds, 1, 3600, "S",
                "simulated length of a run");
+  flags.Add(
+      "profile",
+      [&each](std::string_view text) {
+        return ParseProfile(text, &each.profile);
+      },
+      "NAME", "faults drawn: all, net, disk, clock, process, healthy");
+  std::optional<int64_t> nodes;
+  flags.Number("nodes", &nodes, 3, 7, "N", "nodes, instead of what is drawn");
+  flags.Number("operations", &each.operations_per_second, 1, 100'000, "N",
+               "a simulated second, instead of what is drawn");
+  flags.Switch("standard", &each.standard,
+               "default timers and disks, instead of what is drawn");
   flags.Switch("check_determinism", &options.sweep.check_determinism,
                "run each seed twice and compare");
   flags.Switch("json", &options.json, "the result as JSON");
@@ -250,6 +282,7 @@ int Main(const std::vector<std::string>& args) {
     return help ? 0 : kExitUsage;
   }
   options.sweep.jobs = static_cast<int>(jobs);
+  if (nodes.has_value()) each.nodes = static_cast<uint32_t>(*nodes);
   if (seed.has_value()) {
     options.one = true;
     options.sweep.first_seed = options.sweep.last_seed =

@@ -71,16 +71,16 @@ std::string Report(const sim::SimulationResult& result) {
 [[noreturn]] void Work(const SweepOptions& options, uint64_t seed, int fd) {
   worker_pipe = fd;
   raft::SetCheckFailureHook(TellOfCheck);
-  const auto run = [&options](const sim::SimulationOptions& one) {
-    return options.simulate ? options.simulate(one) : sim::Simulate(one);
+  const auto run = [&options](const sim::SeedOptions& one) {
+    return options.simulate ? options.simulate(one)
+                            : sim::Simulate(sim::DrawScenario(one));
   };
   const auto step = static_cast<uint64_t>(options.jobs);
   while (true) {
     WriteAll(fd, "B " + std::to_string(seed) + "\n");
     alarm(options.patience_seconds);
-    sim::SimulationOptions one;
+    sim::SeedOptions one = options.each;
     one.seed = seed;
-    one.seconds = options.seconds;
     sim::SimulationResult result = run(one);
     if (options.check_determinism && run(one).digest != result.digest) {
       WriteAll(fd, "V non-determinism digest two runs differ\n");
@@ -293,10 +293,23 @@ int ExitCode(const std::vector<SweepFailure>& failures) {
   return 0;
 }
 
-std::string ReproduceLine(uint64_t seed, int64_t seconds) {
+std::string ReproduceLine(const sim::SeedOptions& options) {
+  static const sim::SeedOptions usual;
   std::string line = "reproduce: ./bazelw run //tools:simulate -- --seed=" +
-                     std::to_string(seed);
-  if (seconds != 10) line += " --seconds=" + std::to_string(seconds);
+                     std::to_string(options.seed);
+  if (options.seconds != usual.seconds) {
+    line += " --seconds=" + std::to_string(options.seconds);
+  }
+  if (options.profile != usual.profile) {
+    line += " --profile=" + std::string(sim::ToString(options.profile));
+  }
+  if (options.nodes.has_value()) {
+    line += " --nodes=" + std::to_string(*options.nodes);
+  }
+  if (options.operations_per_second.has_value()) {
+    line += " --operations=" + std::to_string(*options.operations_per_second);
+  }
+  if (options.standard) line += " --standard";
   return line;
 }
 

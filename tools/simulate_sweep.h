@@ -18,12 +18,12 @@ struct SweepOptions {
   uint64_t first_seed = 1;
   uint64_t last_seed = 1;
   int jobs = 1;
-  int64_t seconds = 10;            // simulated, of each run
+  sim::SeedOptions each;           // of every run, but for its seed
   bool check_determinism = false;  // run each seed twice
   // A seed that takes longer, in seconds of real time, is given up as crashed.
   unsigned patience_seconds = 120;
-  // What a worker does with a seed; the default is sim::Simulate. For tests.
-  std::function<sim::SimulationResult(const sim::SimulationOptions&)> simulate;
+  // What a worker does with a seed; the default runs its scenario. For tests.
+  std::function<sim::SimulationResult(const sim::SeedOptions&)> simulate;
 };
 
 struct SweepFailure {
@@ -65,7 +65,7 @@ inline constexpr int kExitCrash = 14;
 inline constexpr int kExitVoid = 15;  // a class of faults had no effect
 
 // The command that repeats a failing seed.
-std::string ReproduceLine(uint64_t seed, int64_t seconds);
+std::string ReproduceLine(const sim::SeedOptions& options);
 
 }  // namespace tools
 

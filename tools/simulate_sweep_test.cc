@@ -13,7 +13,7 @@ namespace tools {
 namespace {
 
 // A run that goes as its seed says; nothing is simulated.
-sim::SimulationResult Pretend(const sim::SimulationOptions& options) {
+sim::SimulationResult Pretend(const sim::SeedOptions& options) {
   static uint64_t runs = 0;
   ++runs;
   sim::SimulationResult result;
@@ -137,11 +137,17 @@ TEST(SweepTest, TheWorstFailureNamesTheExitCode) {
 }
 
 TEST(SweepTest, SaysHowToRepeat) {
-  EXPECT_EQ(ReproduceLine(7, 10),
-            "reproduce: ./bazelw run //tools:simulate -- --seed=7");
-  EXPECT_EQ(
-      ReproduceLine(7, 30),
-      "reproduce: ./bazelw run //tools:simulate -- --seed=7 --seconds=30");
+  const std::string command = "reproduce: ./bazelw run //tools:simulate -- ";
+  EXPECT_EQ(ReproduceLine({.seed = 7}), command + "--seed=7");
+  EXPECT_EQ(ReproduceLine({.seed = 7,
+                           .seconds = 30,
+                           .profile = sim::Profile::kNet,
+                           .nodes = 5,
+                           .operations_per_second = 100,
+                           .standard = true}),
+            command +
+                "--seed=7 --seconds=30 --profile=net --nodes=5 "
+                "--operations=100 --standard");
 }
 
 }  // namespace
