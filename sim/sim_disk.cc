@@ -164,7 +164,11 @@ SimDisk& SimDisk::operator=(const SimDisk& other) {
   options_ = other.options_;
   effects_ = other.effects_;
   hook_ = other.hook_;
+  errors_ = other.errors_;
+  read_only_ = other.read_only_;
   dead_ = other.dead_;
+  cache_cold_ = other.cache_cold_;
+  last_write_ = other.last_write_;
   next_inode_ = other.next_inode_;
   inodes_ = other.inodes_;
   names_ = other.names_;
@@ -184,10 +188,16 @@ void SimDisk::ForgetProcess() {
 absl::Status SimDisk::Begin(FileOperation operation) {
   if (dead_) return PowerIsOff();
   operation.number = ++effects_.operations;
-  if (!hook_) return absl::OkStatus();
-  absl::Status status = hook_(operation);
-  if (absl::IsAborted(status)) dead_ = true;
-  return status;
+  cache_cold_ = false;
+  if (hook_) {
+    absl::Status status = hook_(operation);
+    if (absl::IsAborted(status)) dead_ = true;
+    if (!status.ok()) {
+      if (!dead_) CountFailure(operation.kind);
+      return status;
+    }
+  }
+  return FailureOf(operation);
 }
 
 // ------------------------------------------------------------------- names
@@ -217,6 +227,9 @@ absl::StatusOr<std::unique_ptr<File>> SimDisk::Open(const std::string& name,
     if (it == names_.end()) return NotFound("open", path);
     if (it->second == kFolder) {
       return absl::UnknownError(absl::StrCat("open ", path, ": is a folder"));
+    }
+    if (read_only_ && mode == OpenMode::kReadWrite) {
+      return RefuseReadOnly(Kind::kOpen, path);
     }
     return std::make_unique<SimFile>(this, it->second, path,
                                      mode == OpenMode::kReadWrite);
@@ -303,6 +316,12 @@ absl::Status SimDisk::SyncDir(const std::string& name) {
   absl::Status begun = Begin({.kind = Kind::kSyncDir, .path = path});
   if (!begun.ok()) return begun;
   if (!FolderExists(path)) return NotFound("syncdir", path);
+  if (read_only_ && std::any_of(unsynced_names_.begin(), unsynced_names_.end(),
+                                [&path](const NameChange& change) {
+                                  return change.folder == path;
+                                })) {
+    return RefuseReadOnly(Kind::kSyncDir, path);
+  }
   std::vector<NameChange> others;
   for (NameChange& change : unsynced_names_) {
     if (change.folder != path) {
@@ -347,8 +366,7 @@ absl::Status SimDisk::CheckRoom(const Inode& inode, const std::string& path,
   if (options_.capacity == 0 || new_size <= inode.current.size()) {
     return absl::OkStatus();
   }
-  uint64_t used = new_size - inode.current.size();
-  for (const auto& [id, other] : inodes_) used += other.current.size();
+  const uint64_t used = bytes_used() + new_size - inode.current.size();
   if (used <= options_.capacity) return absl::OkStatus();
   return absl::ResourceExhaustedError(absl::StrCat(path, ": disk full"));
 }
@@ -373,13 +391,18 @@ absl::Status SimDisk::Write(InodeId id, const std::string& path,
                                .path = path,
                                .offset = offset,
                                .size = data.size()});
-  if (status.ok()) status = CheckRoom(inode, path, offset + data.size());
+  if (status.ok()) {
+    status = CheckRoom(inode, path, offset + data.size());
+    if (!status.ok()) CountFull(Kind::kWrite);
+  }
   if (!status.ok()) {
+    if (read_only_) return status;
+    const uint64_t all = data.size();
     const uint64_t done =
-        Mix(options_.seed, kFailedWrite, effects_.operations) %
-        (data.size() + 1);
+        Mix(options_.seed, kFailedWrite, effects_.operations) % (all + 1);
     data = data.substr(0, done);
     if (!CheckRoom(inode, path, offset + done).ok()) data = {};
+    if (!dead_ && !data.empty() && done < all) ++effects_.writes_short;
   }
   ApplyWrite(&inode, offset, data);
   return status;
@@ -389,7 +412,10 @@ absl::Status SimDisk::Resize(InodeId id, const std::string& path,
                              uint64_t size) {
   Inode& inode = inodes_.at(id);
   absl::Status room = CheckRoom(inode, path, size);
-  if (!room.ok()) return room;
+  if (!room.ok()) {
+    CountFull(Kind::kPreallocate);
+    return room;
+  }
   inode.current.resize(size, '\0');
   inode.unsynced.push_back({.size_after = size});
   return absl::OkStatus();
@@ -400,8 +426,10 @@ absl::Status SimDisk::Sync(InodeId id, const std::string& path) {
   Inode& inode = inodes_.at(id);
   absl::Status status = Begin({.kind = Kind::kSync, .path = path});
   if (dead_) return status;  // nothing is decided before Crash() or Kill()
+  if (status.ok() && read_only_ && !inode.unsynced.empty()) {
+    return RefuseReadOnly(Kind::kSync, path);
+  }
   if (!status.ok()) {
-    ++effects_.syncs_failed;
     inode.durable = SurvivingSubset(
         inode, Mix(options_.seed, kFailedSync, effects_.operations));
     inode.unsynced.clear();
@@ -412,6 +440,14 @@ absl::Status SimDisk::Sync(InodeId id, const std::string& path) {
   // Replayed rather than copied from `current`: pages dropped by a failed sync
   // stay lost.
   for (const Change& change : inode.unsynced) {
+    if (!change.data.empty()) {
+      std::string before =
+          change.offset < inode.durable.size()
+              ? inode.durable.substr(change.offset, change.data.size())
+              : "";
+      before.resize(change.data.size(), '\0');
+      last_write_ = {id, change.offset, change.data, std::move(before)};
+    }
     ApplyChange(change, &inode.durable);
   }
   inode.unsynced.clear();

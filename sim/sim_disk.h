@@ -14,22 +14,42 @@
 //   lost names      creates, renames, removes and new folders not covered by
 //                   SyncDir: any subset is lost; a file whose folder is lost
 //                   goes with it
-//   failed write    a hook refuses it: any prefix of it has happened
-//   failed sync     a hook refuses it: any subset of the changed sectors is
-//                   durable, the rest are lost, yet reads go on showing them
-//                   and the next Sync says OK without writing them (Linux drops
-//                   the dirty mark of pages that could not be written)
-//   lying sync      `lie_about_fsync`: Sync says OK and does nothing. Outside
-//                   the model: a canary that checkers must catch
-//   bit rot, misdirected writes   Poke()
-//   full disk       `capacity`, or a hook
+//   I/O error       FailLater: the n-th next read, write, sync or other call
+//                   answers an error. Of a write, any prefix has happened (a
+//                   short write, when some but not all has)
+//   failed sync     of a file: any subset of the changed sectors is durable,
+//                   the rest are lost, yet reads go on showing them and the
+//                   next Sync says OK without writing them (Linux drops the
+//                   dirty mark of pages that could not be written). Of a
+//                   folder: nothing has become durable, all may still
+//   full disk       set_capacity, which may shrink and grow: nothing grows
+//                   beyond it; or FailLater, in any operation
+//   read-only       set_read_only: whatever would change the disk is refused,
+//                   syncs too if there is anything to sync
 //   power cut inside a job        a hook that answers Aborted: the disk is dead
 //                   from that operation on, until Crash() or Kill()
-// Not modelled: a synced sector that changes by itself (see Poke), a folder
-// damaged by a crash, time (DiskQueue's matter).
+// Damage to what was synced. Nobody is told. It is dealt at rest, so whoever
+// deals it can try on a copy first what it would do (fault_budget.h):
+//   bit rot           RotBits: some bits, or all, of one sector change
+//   lost write        LoseSyncedWrite: the last write that was synced, or some
+//                     of its sectors, never reached the platter (a drive that
+//                     acknowledges from a cache without power)
+//   misdirected write MisdirectSyncedWrite: it reached the platter at another
+//                     sector, of this file or another, over whatever was there,
+//                     and not where it belongs
+// The process goes on reading the right bytes as long as they are in the page
+// cache: a loss of power shows the damage. Bit rot also hits sectors that were
+// not in the cache.
+//   lying sync      `lie_about_fsync`: Sync says OK and does nothing. Outside
+//                   the model: a canary that checkers must catch
+// Not modelled: damage to a folder or to a file's size; time (DiskQueue's
+// matter); a misdirected read, because files are read at boot only, by a
+// recovery that knows each record by its place, and to that it is bit rot which
+// is gone the next time.
 #ifndef SIM_SIM_DISK_H_
 #define SIM_SIM_DISK_H_
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -75,6 +95,25 @@ struct FileOperation {
 };
 std::string_view ToString(FileOperation::Kind kind);
 
+// Operations as an error knows them.
+enum class OperationClass : uint8_t {
+  kRead = 0,
+  kWrite = 1,
+  kSync = 2,   // of a file or a folder
+  kOther = 3,  // names, sizes, locks
+};
+inline constexpr size_t kOperationClasses = 4;
+OperationClass ClassOf(FileOperation::Kind kind);
+
+// An error that waits for its operation.
+struct DiskError {
+  enum class Code : uint8_t { kIo = 0, kFull = 1 };
+  OperationClass of = OperationClass::kWrite;
+  uint32_t skip = 0;  // operations of the class that still go well
+  Code code = Code::kIo;
+  bool operator==(const DiskError&) const = default;
+};
+
 // OK lets the operation happen; Aborted cuts the power; any other status is
 // what the caller gets.
 using DiskHook = std::function<absl::Status(const FileOperation&)>;
@@ -92,20 +131,39 @@ struct SimDiskEffects {
   uint64_t operations = 0;
   uint64_t bytes_written = 0;
   uint64_t syncs = 0;
+  uint64_t reads_failed = 0;
+  uint64_t writes_failed = 0;
+  uint64_t writes_short = 0;  // of those: some bytes were taken, not all
   uint64_t syncs_failed = 0;
+  uint64_t others_failed = 0;
+  uint64_t full = 0;       // operations that found no room
+  uint64_t read_only = 0;  // operations refused because of set_read_only
   uint64_t files_created = 0;
   uint64_t crashes = 0;
   uint64_t bytes_lost = 0;    // bytes that read otherwise after a crash
   uint64_t sectors_torn = 0;  // neither the old nor the new content
   uint64_t dir_ops_lost = 0;
+  uint64_t sectors_rotted = 0;
+  uint64_t synced_writes_lost = 0;
+  uint64_t writes_misdirected = 0;
+
+  // Errors that the caller was told of, of whatever kind.
+  uint64_t failures() const {
+    return reads_failed + writes_failed + syncs_failed + others_failed;
+  }
   bool operator==(const SimDiskEffects&) const = default;
   template <typename F>
   void Fields(F&& f) const {
     f("operations", operations), f("bytes_written", bytes_written),
-        f("syncs", syncs), f("syncs_failed", syncs_failed),
+        f("syncs", syncs), f("reads_failed", reads_failed),
+        f("writes_failed", writes_failed), f("writes_short", writes_short),
+        f("syncs_failed", syncs_failed), f("others_failed", others_failed),
+        f("full", full), f("read_only", read_only),
         f("files_created", files_created), f("crashes", crashes),
         f("bytes_lost", bytes_lost), f("sectors_torn", sectors_torn),
-        f("dir_ops_lost", dir_ops_lost);
+        f("dir_ops_lost", dir_ops_lost), f("sectors_rotted", sectors_rotted),
+        f("synced_writes_lost", synced_writes_lost),
+        f("writes_misdirected", writes_misdirected);
   }
 };
 
@@ -135,6 +193,13 @@ class SimDisk : public raft::storage::Vfs {
   // Called before every operation; must not call the disk. nullptr: none.
   void set_hook(DiskHook hook) { hook_ = std::move(hook); }
   SimDiskOptions& options() { return options_; }
+  // Takes the place of an error of the same class that still waits.
+  void FailLater(const DiskError& error);
+  void ForgetErrors() { errors_ = {}; }
+  // 0: no limit. May be less than what is there: then nothing grows.
+  void set_capacity(uint64_t bytes) { options_.capacity = bytes; }
+  uint64_t bytes_used() const;
+  void set_read_only(bool read_only) { read_only_ = read_only; }
   const SimDiskEffects& effects() const { return effects_; }
 
   enum class Loss : uint8_t {
@@ -151,12 +216,19 @@ class SimDisk : public raft::storage::Vfs {
   // True after a hook answered Aborted, until Crash() or Kill().
   bool dead() const { return dead_; }
 
+  // Damage, as above. What happens is a function of the state and `draw`, so a
+  // copy suffers the same. Says where and what; empty: there was nothing to
+  // damage.
+  std::string RotBits(uint64_t draw);
+  std::string LoseSyncedWrite(uint64_t draw);
+  std::string MisdirectSyncedWrite(uint64_t draw);
+
   // For tests and checkers; no operation, no hook. Paths of all files, sorted.
   std::vector<std::string> Files() const;
   // What a read of the whole file would show now.
   std::optional<std::string> Peek(const std::string& path) const;
-  // Overwrites (and extends) behind everyone's back, durably: bit rot, a
-  // misdirected write. The file must exist.
+  // Overwrites (and extends) behind everyone's back, durably. The file must
+  // exist.
   void Poke(const std::string& path, uint64_t offset, std::string_view data);
   // Digest of everything, synced and not.
   uint64_t StateDigest() const;
@@ -188,6 +260,19 @@ class SimDisk : public raft::storage::Vfs {
     InodeId inode = kFolder;
   };
 
+  // A sector of a file.
+  struct Place {
+    InodeId inode = kFolder;
+    uint64_t offset = 0;
+  };
+  // The newest write that a Sync has covered.
+  struct SyncedWrite {
+    InodeId inode = kFolder;
+    uint64_t offset = 0;
+    std::string data;
+    std::string before;  // what was there; as long as `data`
+  };
+
   absl::Status Begin(FileOperation operation);
   bool FolderExists(const std::string& path) const;
   void ChangeNames(NameChange change);
@@ -203,6 +288,17 @@ class SimDisk : public raft::storage::Vfs {
   absl::Status CheckRoom(const Inode& inode, const std::string& path,
                          uint64_t new_size) const;
 
+  // In sim_disk_faults.cc.
+  absl::Status FailureOf(const FileOperation& operation);
+  absl::Status RefuseReadOnly(FileOperation::Kind kind,
+                              const std::string& path);
+  void CountFailure(FileOperation::Kind kind);
+  void CountFull(FileOperation::Kind kind);
+  std::vector<Place> Places(bool zeros_too) const;
+  bool LastWriteIsThere() const;
+  std::string PathOf(InodeId id) const;
+  void Damage(InodeId id, uint64_t offset, std::string_view data, bool cached);
+
   // In sim_disk_crash.cc: what reaches the platter of one file, and of the
   // names.
   std::string Surviving(const Inode& inode, uint64_t draw, Loss loss);
@@ -213,7 +309,11 @@ class SimDisk : public raft::storage::Vfs {
   SimDiskOptions options_;
   SimDiskEffects effects_;
   DiskHook hook_;
+  std::array<std::optional<DiskError>, kOperationClasses> errors_;
+  bool read_only_ = false;
   bool dead_ = false;
+  bool cache_cold_ = false;  // nothing was read since the power was lost
+  std::optional<SyncedWrite> last_write_;
   uint64_t epoch_ = 1;  // of processes; files and locks of older ones are dead
   InodeId next_inode_ = 1;
   std::map<InodeId, Inode> inodes_;

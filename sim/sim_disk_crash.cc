@@ -177,6 +177,7 @@ void SimDisk::Crash(uint64_t draw, Loss loss) {
   }
   LoseNames(draw, loss);
   Kill();
+  cache_cold_ = true;
 }
 
 void SimDisk::Kill() {

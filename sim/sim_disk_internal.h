@@ -19,6 +19,10 @@ enum DiskDraw : uint64_t {
   kNameFate = 7,
   kFailedWrite = 8,
   kFailedSync = 9,
+  kRotPlace = 10,
+  kRotBits = 11,
+  kLostSectors = 12,
+  kMisdirectTo = 13,
 };
 
 inline std::string FolderOfPath(const std::string& path) {
