@@ -120,13 +120,13 @@ struct Cluster::Node {
 
 Cluster::Cluster(const ClusterOptions& options, Scheduler* scheduler,
                  SimNetwork* network, ClusterChecker* checker,
-                 Violations* violations, raft::Digest* digest)
+                 Violations* violations, Trail* trail)
     : options_(options),
       scheduler_(scheduler),
       network_(network),
       checker_(checker),
       violations_(violations),
-      digest_(digest) {
+      trail_(trail) {
   for (uint32_t i = 0; i < options_.nodes; ++i) {
     Draws draws(options_.seed, Stream::kCrash, i);
     SimDiskOptions disk;
@@ -261,10 +261,8 @@ void Cluster::Boot(uint32_t node) {
 
 void Cluster::Observe(uint32_t node, const registry::Event& event,
                       const registry::Effects& effects) {
-  digest_->Add(scheduler_->now());
-  digest_->AddNumber(node);
-  digest_->Add(event);
-  digest_->Add(effects);
+  trail_->OnStep(scheduler_->now(), node, event, effects,
+                 [this, node] { return DescribeNode(node); });
   for (const registry::Effect& effect : effects) {
     if (const auto* probe = std::get_if<raft::Probe>(&effect)) {
       probes_ |= uint64_t{1} << static_cast<uint64_t>(probe->id);
@@ -505,19 +503,37 @@ std::string Cluster::Describe() const {
   std::string text;
   for (uint32_t i = 0; i < size(); ++i) {
     if (!text.empty()) text += "; ";
-    text += ToString(IdOf(i)) + ": ";
-    if (!up(i)) {
-      text += "down";
-      continue;
-    }
-    const raft::Raft& raft = replica(i)->node().raft();
-    text += std::string(ToString(raft.role())) + " term " +
-            std::to_string(raft.term().value()) + " commit " +
-            std::to_string(raft.commit().value()) + " last " +
-            std::to_string(raft.last_index().value()) + " applied " +
-            std::to_string(replica(i)->node().state().applied().value());
+    text += ToString(IdOf(i)) + ": " + DescribeNode(i);
   }
   return text;
+}
+
+std::string Cluster::DescribeNode(uint32_t node) const {
+  if (!up(node)) return "down";
+  const raft::Raft& raft = replica(node)->node().raft();
+  return std::string(ToString(raft.role())) + " term " +
+         std::to_string(raft.term().value()) + " commit " +
+         std::to_string(raft.commit().value()) + " last " +
+         std::to_string(raft.last_index().value()) + " applied " +
+         std::to_string(replica(node)->node().state().applied().value());
+}
+
+std::vector<NodeDigest> Cluster::StateDigests(bool disks) const {
+  std::vector<NodeDigest> digests;
+  for (uint32_t i = 0; i < size(); ++i) {
+    NodeDigest digest{.up = up(i)};
+    if (disks) digest.disk = nodes_[i]->disk.StateDigest();
+    if (digest.up) {
+      const registry::Node& node = replica(i)->node();
+      digest.term = node.raft().term();
+      digest.vote = node.raft().vote();
+      digest.commit = node.raft().commit();
+      digest.last = node.raft().last_index();
+      digest.state = raft::DigestOf(node.state().digest());
+    }
+    digests.push_back(digest);
+  }
+  return digests;
 }
 
 std::string Cluster::RolesText() const {

@@ -23,7 +23,6 @@
 #include <string>
 #include <vector>
 
-#include "raft/digest.h"
 #include "registry/replica.h"
 #include "sim/cluster_checker.h"
 #include "sim/random.h"
@@ -31,6 +30,7 @@
 #include "sim/sim_disk.h"
 #include "sim/sim_disk_queue.h"
 #include "sim/sim_network.h"
+#include "sim/trail.h"
 #include "sim/turns.h"
 
 namespace sim {
@@ -79,12 +79,30 @@ struct ClusterEffects {
   }
 };
 
+// What a node is, in few numbers, now and then part of a run's digest.
+struct NodeDigest {
+  static constexpr std::string_view kName = "NodeDigest";
+  bool up = false;
+  raft::Term term;
+  raft::NodeId vote;
+  raft::Index commit;
+  raft::Index last;
+  uint64_t state = 0;  // of the state machine
+  uint64_t disk = 0;   // 0 if not asked for
+  bool operator==(const NodeDigest&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("up", up), f("term", term), f("vote", vote), f("commit", commit),
+        f("last", last), f("state", state), f("disk", disk);
+  }
+};
+
 class Cluster {
  public:
   // Everything outlives the cluster. Nodes are processes 0 to nodes - 1.
   Cluster(const ClusterOptions& options, Scheduler* scheduler,
           SimNetwork* network, ClusterChecker* checker, Violations* violations,
-          raft::Digest* digest);
+          Trail* trail);
   ~Cluster();
   Cluster(const Cluster&) = delete;
   Cluster& operator=(const Cluster&) = delete;
@@ -126,8 +144,11 @@ class Cluster {
   // Everybody is up, has applied all that is committed and has the same state.
   bool Converged() const;
   std::string Describe() const;
+  std::string DescribeNode(uint32_t node) const;
   // One line that changes when a role or a term does.
   std::string RolesText() const;
+  // Reading every byte of the `disks` costs as much as some thousand events.
+  std::vector<NodeDigest> StateDigests(bool disks) const;
   ClusterEffects effects() const;
   SimDiskEffects disk_effects() const;
   // Bit i is set if ProbeId i was seen.
@@ -157,7 +178,7 @@ class Cluster {
   SimNetwork* const network_;
   ClusterChecker* const checker_;
   Violations* const violations_;
-  raft::Digest* const digest_;
+  Trail* const trail_;
   std::vector<std::unique_ptr<Node>> nodes_;
   bool healed_ = false;
   ClusterEffects effects_;

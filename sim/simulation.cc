@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "raft/check.h"
-#include "raft/digest.h"
 #include "registry/checker/linearizability.h"
 #include "sim/cluster.h"
 #include "sim/fault_injector.h"
@@ -20,6 +19,9 @@ constexpr uint64_t kEventsPerSecondMax = 2'000'000;
 // After the run's length, until all is answered and equal.
 constexpr int64_t kPatienceUs = 8 * kSecond;
 constexpr int64_t kPollUs = 20'000;
+// The state of the nodes becomes part of the digest, and that of the disks.
+constexpr uint64_t kEventsPerStateDigest = 1024;
+constexpr uint64_t kEventsPerDiskDigest = 65'536;
 // Bounds the search for an order of each key's calls.
 constexpr uint64_t kConfigurationsMax = 200'000;
 
@@ -55,13 +57,14 @@ class World : public NetworkSink {
   World(const Scenario& scenario, const Observers& observers)
       : scenario_(scenario),
         observers_(observers),
+        trail_(observers.trail),
         network_(scenario.seed, scenario.config.nodes + scenario.config.clients,
                  &scheduler_, this),
         workload_(WorkloadOptionsOf(scenario), &scenario.operations,
-                  &scheduler_, &network_, &violations_, &digest_),
+                  &scheduler_, &network_, &violations_, &trail_),
         checker_(scenario.config.nodes, &violations_, &workload_),
         cluster_(ClusterOptionsOf(scenario), &scheduler_, &network_, &checker_,
-                 &violations_, &digest_),
+                 &violations_, &trail_),
         injector_(scenario.plan, scenario.config.links, &scheduler_, &network_,
                   &cluster_, &workload_) {}
 
@@ -76,6 +79,7 @@ class World : public NetworkSink {
   }
 
  private:
+  void DigestState(bool disks);
   void Dispatch(const SimEvent& event);
   void OnPhase(uint64_t phase);
   void PollEnd();
@@ -89,7 +93,7 @@ class World : public NetworkSink {
   const Observers& observers_;
   Scheduler scheduler_;
   Violations violations_;
-  raft::Digest digest_;
+  Trail trail_;
   SimNetwork network_;
   Workload workload_;
   ClusterChecker checker_;
@@ -117,14 +121,19 @@ SimulationResult World::Run() {
     const SimEvent event = scheduler_.Pop();
     ++events_;
     Dispatch(event);
+    if (events_ % kEventsPerStateDigest == 0) {
+      DigestState(events_ % kEventsPerDiskDigest == 0);
+    }
     if (observers_.narrator) Narrate(event);
     Demand(events_ < events_max, "event_storm",
            "more than " + std::to_string(events_max) + " events");
   }
+  DigestState(true);
   if (violations_.empty()) CheckAtEnd();
   SimulationResult result;
   result.violations = violations_.list();
-  result.digest = digest_.value();
+  result.digest = trail_.digest();
+  result.steps = trail_.steps();
   result.events = events_;
   result.simulated_us = scheduler_.now().value();
   result.nodes = cluster_.size();
@@ -137,6 +146,13 @@ SimulationResult World::Run() {
   result.history = workload_.history();
   CountFaults(&result);
   return result;
+}
+
+// What the effects do not show becomes part of the digest too.
+void World::DigestState(bool disks) {
+  trail_.OnStep(scheduler_.now(), Step::kWorld, cluster_.StateDigests(disks),
+                std::vector<SimDiskEffects>{cluster_.disk_effects()},
+                [this] { return cluster_.Describe(); });
 }
 
 void World::Dispatch(const SimEvent& event) {

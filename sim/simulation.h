@@ -20,6 +20,7 @@
 #include "registry/checker/history.h"
 #include "sim/cluster_checker.h"
 #include "sim/scenario.h"
+#include "sim/trail.h"
 
 namespace sim {
 
@@ -27,6 +28,7 @@ namespace sim {
 struct Observers {
   // Told what happens, a line at a time, as it happens.
   std::function<void(std::string_view line)> narrator;
+  TrailObserver trail;
 };
 
 // A number with its name.
@@ -35,6 +37,7 @@ using Count = std::pair<std::string, uint64_t>;
 struct SimulationResult {
   std::vector<Violation> violations;  // empty: nothing was wrong
   uint64_t digest = 0;  // over every (time, process, event, effects)
+  uint64_t steps = 0;   // of nodes and clients, and digests of the whole state
   uint64_t events = 0;  // of the scheduler
   int64_t simulated_us = 0;
   uint32_t nodes = 0;

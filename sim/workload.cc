@@ -45,13 +45,13 @@ struct Workload::Client {
 Workload::Workload(const WorkloadOptions& options,
                    const std::vector<TimedOperation>* operations,
                    Scheduler* scheduler, SimNetwork* network,
-                   Violations* violations, raft::Digest* digest)
+                   Violations* violations, Trail* trail)
     : options_(options),
       operations_(*operations),
       scheduler_(scheduler),
       network_(network),
       violations_(violations),
-      digest_(digest) {
+      trail_(trail) {
   for (uint32_t i = 0; i < options_.clients; ++i) {
     const Process process = options_.first_process + i;
     Draws draws(options_.seed, Stream::kClock, process);
@@ -216,10 +216,12 @@ void Workload::Issue(uint32_t client, CallBody body, bool progress) {
 
 void Workload::Observe(uint32_t client, const registry::ClientEvent& event,
                        const registry::ClientEffects& effects) {
-  digest_->Add(scheduler_->now());
-  digest_->AddNumber(options_.first_process + client);
-  digest_->Add(event);
-  digest_->Add(effects);
+  trail_->OnStep(scheduler_->now(), options_.first_process + client, event,
+                 effects, [this, client] {
+                   return "life " + std::to_string(at(client).life) + ", " +
+                          std::to_string(at(client).pending.size()) +
+                          " calls on their way";
+                 });
   for (const registry::ClientEffect& effect : effects) {
     if (const auto* send = std::get_if<registry::SendRequest>(&effect)) {
       OnSent(client, *send);

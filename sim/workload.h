@@ -26,6 +26,7 @@
 #include "sim/scenario.h"
 #include "sim/scheduler.h"
 #include "sim/sim_network.h"
+#include "sim/trail.h"
 #include "sim/turns.h"
 
 namespace sim {
@@ -68,7 +69,7 @@ class Workload : public ApplyWitness {
   // Everything outlives the workload; `operations` rise in time.
   Workload(const WorkloadOptions& options,
            const std::vector<TimedOperation>* operations, Scheduler* scheduler,
-           SimNetwork* network, Violations* violations, raft::Digest* digest);
+           SimNetwork* network, Violations* violations, Trail* trail);
   ~Workload() override;
   Workload(const Workload&) = delete;
   Workload& operator=(const Workload&) = delete;
@@ -137,7 +138,7 @@ class Workload : public ApplyWitness {
   Scheduler* const scheduler_;
   SimNetwork* const network_;
   Violations* const violations_;
-  raft::Digest* const digest_;
+  Trail* const trail_;
   std::vector<std::unique_ptr<Client>> clients_;
   registry::checker::HistoryRecorder recorder_;
   registry::checker::ApplyOrderChecker order_;

@@ -1,6 +1,7 @@
 // simulate: runs simulated clusters (sim/), one a seed, and judges them.
 //
 //   simulate --seed=7 --verbose          one run, told line by line
+//   simulate --seed=7 --steps=100..120   and step by step
 //   simulate --seeds=1..2000 --jobs=2    a sweep
 //
 // Exit codes: 0 nothing wrong; 10 safety, 11 liveness, 12 not linearizable,
@@ -18,6 +19,7 @@
 #include "sim/simulation.h"
 #include "tools/args.h"
 #include "tools/caller_path.h"
+#include "tools/simulate_look.h"
 #include "tools/simulate_report.h"
 #include "tools/simulate_sweep.h"
 
@@ -29,27 +31,21 @@ constexpr int64_t kSeedMax = std::numeric_limits<int64_t>::max();
 
 struct Options {
   SweepOptions sweep;
-  bool one = false;  // --seed
+  std::optional<int64_t> seed;
+  std::optional<int64_t> nodes;
+  int64_t jobs = 1;
   bool json = false;
-  bool verbose = false;
+  LookOptions look;
   bool require_effects = false;
   std::string history_out;
 };
 
 absl::Status ParseSeeds(std::string_view text, Options* options) {
-  const size_t dots = text.find("..");
-  if (dots == std::string_view::npos) {
-    return absl::InvalidArgumentError("a range of seeds is FIRST..LAST");
-  }
-  const absl::StatusOr<int64_t> first = ParseInteger(text.substr(0, dots));
-  const absl::StatusOr<int64_t> last = ParseInteger(text.substr(dots + 2));
-  if (!first.ok()) return first.status();
-  if (!last.ok()) return last.status();
-  if (*first < 0 || *last < *first) {
-    return absl::InvalidArgumentError("a range of seeds rises from 0");
-  }
-  options->sweep.first_seed = static_cast<uint64_t>(*first);
-  options->sweep.last_seed = static_cast<uint64_t>(*last);
+  std::optional<LookOptions::Range> seeds;
+  const absl::Status status = ParseRange(text, &seeds);
+  if (!status.ok()) return status;
+  options->sweep.first_seed = seeds->first;
+  options->sweep.last_seed = seeds->last;
   return absl::OkStatus();
 }
 
@@ -86,18 +82,15 @@ bool WriteHistory(const std::string& file, const sim::SeedOptions& options) {
   return static_cast<bool>(out);
 }
 
-// The narrative, in this process: what it says last is what it was at.
-void Narrate(const sim::SeedOptions& options) {
-  const sim::Observers observers{.narrator = [](std::string_view line) {
-    std::printf("%.*s\n", static_cast<int>(line.size()), line.data());
-  }};
-  sim::Simulate(sim::DrawScenario(options), observers);
-  std::fflush(stdout);
-}
-
 int Run(const Options& options) {
-  if (options.verbose) {
-    Narrate(FirstOf(options.sweep));
+  if (options.look.wanted()) {
+    const absl::Status status =
+        LookClosely(sim::DrawScenario(FirstOf(options.sweep)), options.look);
+    if (!status.ok()) {
+      std::fprintf(stderr, "simulate: %s\n",
+                   std::string(status.message()).c_str());
+      return kExitUsage;
+    }
   }
   const SweepResult result =
       Sweep(options.sweep, [&options](const SweepFailure& failure) {
@@ -106,7 +99,7 @@ int Run(const Options& options) {
   if (options.json) {
     std::printf("%s\n", ToJson(options.sweep, result).c_str());
   } else {
-    PrintSummary(result, options.one);
+    PrintSummary(result, options.seed.has_value());
   }
   if (!options.history_out.empty() &&
       !WriteHistory(options.history_out, FirstOf(options.sweep))) {
@@ -116,64 +109,97 @@ int Run(const Options& options) {
   return options.require_effects && IsVoid(result) ? kExitVoid : 0;
 }
 
-int Main(const std::vector<std::string>& args) {
-  Options options;
-  std::optional<int64_t> seed;
-  int64_t jobs = 1;
-  bool help = false;
-  Flags flags;
-  flags.Number("seed", &seed, 0, kSeedMax, "N", "one run");
-  flags.Add(
+// Which scenario a seed is made into.
+void DeclareSeeds(Flags* flags, Options* options) {
+  flags->Number("seed", &options->seed, 0, kSeedMax, "N", "one run");
+  flags->Add(
       "seeds",
-      [&options](std::string_view text) { return ParseSeeds(text, &options); },
+      [options](std::string_view text) { return ParseSeeds(text, options); },
       "A..B", "a run for each of these");
-  flags.Number("jobs", &jobs, 1, 256, "J", "processes that run seeds");
-  sim::SeedOptions& each = options.sweep.each;
-  flags.Number("seconds", &each.seconds, 1, 3600, "S",
-               "simulated length of a run");
-  flags.Add(
+  sim::SeedOptions* each = &options->sweep.each;
+  flags->Number("seconds", &each->seconds, 1, 3600, "S",
+                "simulated length of a run");
+  flags->Add(
       "profile",
-      [&each](std::string_view text) {
-        return ParseProfile(text, &each.profile);
+      [each](std::string_view text) {
+        return ParseProfile(text, &each->profile);
       },
       "NAME", "faults drawn: all, net, disk, clock, process, healthy");
-  std::optional<int64_t> nodes;
-  flags.Number("nodes", &nodes, 3, 7, "N", "nodes, instead of what is drawn");
-  flags.Number("operations", &each.operations_per_second, 1, 100'000, "N",
-               "a simulated second, instead of what is drawn");
-  flags.Switch("standard", &each.standard,
-               "default timers and disks, instead of what is drawn");
-  flags.Switch("check_determinism", &options.sweep.check_determinism,
-               "run each seed twice and compare");
-  flags.Switch("json", &options.json, "the result as JSON");
-  flags.Switch("verbose", &options.verbose, "tell what happens (one seed)");
-  flags.Switch("require_effects", &options.require_effects,
-               "fail if a class of faults had no effect at all");
-  flags.Text("history_out", &options.history_out, "FILE",
-             "write the clients' history (one seed)");
-  flags.Switch("help", &help, "this text");
-  const absl::StatusOr<std::vector<std::string>> words = flags.Parse(args);
-  std::string error;
-  if (!words.ok()) {
-    error = std::string(words.status().message());
-  } else if (!words->empty()) {
-    error = "unexpected argument \"" + words->front() + "\"";
-  } else if (!seed.has_value() && options.sweep.last_seed == 1 &&
-             (options.verbose || !options.history_out.empty())) {
-    error = "--verbose and --history_out need --seed";
+  flags->Number("nodes", &options->nodes, 3, 7, "N",
+                "nodes, instead of what is drawn");
+  flags->Number("operations", &each->operations_per_second, 1, 100'000, "N",
+                "a simulated second, instead of what is drawn");
+  flags->Switch("standard", &each->standard,
+                "default timers and disks, instead of what is drawn");
+}
+
+// How a sweep runs, and what is said of it.
+void DeclareSweep(Flags* flags, Options* options) {
+  flags->Number("jobs", &options->jobs, 1, 256, "J",
+                "processes that run seeds");
+  flags->Switch("check_determinism", &options->sweep.check_determinism,
+                "run each seed twice and compare");
+  flags->Switch("json", &options->json, "the result as JSON");
+  flags->Switch("require_effects", &options->require_effects,
+                "fail if a class of faults had no effect at all");
+}
+
+// What is said of one run.
+void DeclareLook(Flags* flags, Options* options) {
+  LookOptions* look = &options->look;
+  flags->Switch("verbose", &look->narrative, "tell what happens (one seed)");
+  flags->Add(
+      "steps",
+      [look](std::string_view text) { return ParseRange(text, &look->steps); },
+      "FROM..TO", "print these steps in full (one seed)");
+  flags->Add(
+      "steps_us",
+      [look](std::string_view text) {
+        return ParseRange(text, &look->steps_us);
+      },
+      "FROM..TO", "print the steps of that simulated time (one seed)");
+  flags->Text("trail_out", &look->trail_out, "FILE",
+              "write the digest after every 64th step (one seed)");
+  flags->Text("history_out", &options->history_out, "FILE",
+              "write the clients' history (one seed)");
+}
+
+// What is wrong with the command line, or empty.
+std::string Check(const absl::StatusOr<std::vector<std::string>>& words,
+                  const Options& options) {
+  if (!words.ok()) return std::string(words.status().message());
+  if (!words->empty()) {
+    return "unexpected argument \"" + words->front() + "\"";
   }
+  if (!options.seed.has_value() && options.sweep.last_seed == 1 &&
+      (options.look.wanted() || !options.history_out.empty())) {
+    return "what is said of one run needs --seed";
+  }
+  return "";
+}
+
+int Main(const std::vector<std::string>& args) {
+  Options options;
+  bool help = false;
+  Flags flags;
+  DeclareSeeds(&flags, &options);
+  DeclareSweep(&flags, &options);
+  DeclareLook(&flags, &options);
+  flags.Switch("help", &help, "this text");
+  const std::string error = Check(flags.Parse(args), options);
   if (help || !error.empty()) {
     std::fprintf(help ? stdout : stderr, "%s%susage: simulate [flags]\n%s",
                  error.c_str(), error.empty() ? "" : "\n",
                  flags.Help().c_str());
     return help ? 0 : kExitUsage;
   }
-  options.sweep.jobs = static_cast<int>(jobs);
-  if (nodes.has_value()) each.nodes = static_cast<uint32_t>(*nodes);
-  if (seed.has_value()) {
-    options.one = true;
+  options.sweep.jobs = static_cast<int>(options.jobs);
+  if (options.nodes.has_value()) {
+    options.sweep.each.nodes = static_cast<uint32_t>(*options.nodes);
+  }
+  if (options.seed.has_value()) {
     options.sweep.first_seed = options.sweep.last_seed =
-        static_cast<uint64_t>(*seed);
+        static_cast<uint64_t>(*options.seed);
   }
   return Run(options);
 }
