@@ -439,7 +439,9 @@ void SimNetwork::DeliverData(Flight flight) {
 }
 
 // A duplicate outlived its connection: it comes on the newest one that stands
-// between the same two processes.
+// between the same two processes and was dialled by the same. (Peers' links are
+// one way each: on the other one it would be no duplicate, but a frame that no
+// peer could have sent there, and the end of that connection.)
 bool SimNetwork::Reroute(Flight* flight) {
   const Connection& old = connections_[flight->connection];
   const Process from = From(old, flight->from_side);
@@ -447,14 +449,11 @@ bool SimNetwork::Reroute(Flight* flight) {
   for (size_t i = connections_.size(); i-- > flight->connection + 1;) {
     const Connection& candidate = connections_[i];
     if (candidate.listener != Listener::kPeer) continue;
-    for (int side = 0; side < 2; ++side) {
-      if (candidate.sides[side].process == from &&
-          candidate.sides[1 - side].process == to &&
-          candidate.sides[1 - side].state == State::kOpen) {
-        flight->connection = static_cast<uint32_t>(i);
-        flight->from_side = static_cast<uint8_t>(side);
-        return true;
-      }
+    const int side = flight->from_side;
+    if (From(candidate, side) == from && From(candidate, 1 - side) == to &&
+        candidate.sides[1 - side].state == State::kOpen) {
+      flight->connection = static_cast<uint32_t>(i);
+      return true;
     }
   }
   return false;

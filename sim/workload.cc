@@ -225,13 +225,19 @@ void Workload::Observe(uint32_t client, const registry::ClientEvent& event,
   for (const registry::ClientEffect& effect : effects) {
     if (const auto* send = std::get_if<registry::SendRequest>(&effect)) {
       OnSent(client, *send);
+    } else if (const auto* done = std::get_if<registry::CallDone>(&effect)) {
+      const auto found = at(client).pending.find(done->call);
+      if (found != at(client).pending.end()) found->second.done = true;
     }
   }
 }
 
 // Which call is it that a command belongs to? Its name, (session, sequence),
 // is given when it is first sent, and calls that ask the same are first sent
-// in the order of their ids.
+// in the order of their ids. One that was answered is not sent any more, though
+// its caller learns of the answer at the turn's end only:
+//   call 49: EndSession, waits; its deadline passes, unavailable, never sent
+//   call 77: EndSession, sent at once in the same turn: not call 49's
 void Workload::OnSent(uint32_t client, const registry::SendRequest& send) {
   const auto* request =
       std::get_if<registry::CommandRequest>(&send.request.body);
@@ -247,7 +253,7 @@ void Workload::OnSent(uint32_t client, const registry::SendRequest& send) {
   }
   for (auto& [call, pending] : sender.pending) {
     const auto* operation = std::get_if<Operation>(&pending.body);
-    if (operation == nullptr || pending.sent.has_value() ||
+    if (operation == nullptr || pending.done || pending.sent.has_value() ||
         *operation != command->operation) {
       continue;
     }

@@ -105,6 +105,7 @@ class Workload : public ApplyWitness {
     CallNumber number = 0;
     registry::CallBody body;
     std::optional<registry::Command> sent;  // a command, once it was sent
+    bool done = false;  // its answer is there; it is told when the turn ends
     bool progress = false;
   };
   struct Client;
