@@ -131,12 +131,14 @@ class Replica : public TransportHandler {
   struct Peer {
     MemberStatus member;
     ConnectionId dialled;
-    bool ready = false;      // the dialled connection's hello was accepted
-    raft::Time ready_since;  // ... at this time
-    uint64_t boot = 0;       // the life of the peer that it was
-    ConnectionId accepted;   // the newest that said hello
-    uint32_t failures = 0;   // dials since a connection that lasted
-    raft::Time dial_at;      // when to dial, if nothing is dialled
+    bool ready = false;          // the dialled connection's hello was accepted
+    raft::Time ready_since;      // ... at this time
+    uint64_t boot = 0;           // the life of the peer that it was
+    ConnectionId accepted;       // the newest that said hello
+    uint64_t accepted_boot = 0;  // the life of the peer that said it
+    uint32_t failures = 0;       // dials since one that reached the peer
+    uint32_t short_lives = 0;    // connections since one that lasted
+    raft::Time dial_at;          // when to dial, if nothing is dialled
   };
   // By name in the status.
   struct Counters {

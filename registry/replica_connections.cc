@@ -29,9 +29,12 @@ void Replica::Dial(Peer* peer) {
   AddConnection(id, Door::kDialled)->peer = peer;
 }
 
-// At once after a connection that lasted; then with doubling pauses, each
-// shortened by up to a half, by hash, so that two nodes that lost each other do
-// not stay in step.
+// At once after a connection; then with doubling pauses, each shortened by up
+// to a half, by hash, so that two nodes that lost each other do not stay in
+// step. Dials to nobody and connections that did not last are counted apart: a
+// peer that was long away and is back must not be kept waiting for its absence,
+// when its first connection breaks after half a second (a leader would be
+// lost).
 void Replica::ScheduleDial(Peer* peer) {
   const uint32_t failures = peer->failures++;
   if (failures == 0) {
@@ -125,8 +128,10 @@ void Replica::Lost(ConnectionId id) {
     CHECK_EQ(peer->dialled, id);
     peer->dialled = kNoConnection;
     peer->ready = false;
-    if (greeted && now_ - peer->ready_since >= options_.dial_backoff_max) {
-      peer->failures = 0;
+    if (greeted) {
+      const bool lasted = now_ - peer->ready_since >= options_.dial_backoff_max;
+      peer->failures = lasted ? 0 : peer->short_lives;
+      peer->short_lives = lasted ? 0 : peer->short_lives + 1;
     }
     ScheduleDial(peer);
     if (greeted) Step(raft::PeerClosed{peer->member.node});
@@ -203,10 +208,17 @@ void Replica::PeerGreeted(ConnectionId id, Connection* connection,
   if (older != kNoConnection) Drop(older);
   // The peer lives, so it is worth dialling now. And if it is another life than
   // the one we are connected to, that connection leads nowhere: after a power
-  // cut nobody is there to refuse our bytes, and TCP may retry for minutes.
+  // cut nobody is there to refuse our bytes, and TCP may retry for minutes. A
+  // dial that was not answered yet may lead to the old life as well:
+  //   n1 -> n3: hello    n3 loses power before it answers    n3 boots, dials n1
+  // It is given up when the peer's new life first speaks, and only then: two
+  // nodes that greet each other while both dial must not hang up on each other
+  // for ever.
+  const bool new_life =
+      std::exchange(peer->accepted_boot, hello.boot) != hello.boot;
   if (peer->dialled == kNoConnection) {
     peer->dial_at = now_;
-  } else if (peer->ready && peer->boot != hello.boot) {
+  } else if (peer->ready ? peer->boot != hello.boot : new_life) {
     Drop(peer->dialled);
     peer->dial_at = now_;
   }

@@ -422,6 +422,43 @@ TEST_F(DiallingTest, ANewLifeOfAPeerEndsTheConnectionToTheOldOne) {
   EXPECT_NE(world.Caller("peer1"), to_old_life);
 }
 
+// The same, when the old life died before it answered our hello (simulate
+// seed 1318: the handshake's two seconds without a leader).
+TEST_F(DiallingTest, ANewLifeOfAPeerEndsTheDialToTheOldOne) {
+  world.Listen("peer1");
+  Boot();
+  Outsider* to_old_life = world.Caller("peer1");
+  DialAs(1, 10);
+  EXPECT_TRUE(to_old_life->closed);
+  Outsider* to_new_life = world.Caller("peer1");
+  EXPECT_NE(to_new_life, to_old_life);
+  // Once: greeted again, it goes on waiting for the answer.
+  DialAs(1, 10);
+  EXPECT_FALSE(to_new_life->closed);
+}
+
+// A connection that breaks early is dialled again at once, however often the
+// peer was dialled in vain before; one that breaks again and again is not
+// (simulate seed 361).
+TEST_F(DiallingTest, OldFailuresDoNotDelayARedial) {
+  Boot();
+  world.Run(Millis(5000));  // the pauses are long by now
+  world.Listen("peer1");
+  DialAs(1, 9);
+  Outsider* peer = world.Caller("peer1");
+  world.Write(peer, ReplicaHarness::HelloFrame(PeerHello(1, 9)));
+  world.Run(Millis(100));
+  world.Close(peer);
+  world.Settle();
+  Outsider* again = world.Caller("peer1");
+  EXPECT_NE(again, peer);
+  world.Write(again, ReplicaHarness::HelloFrame(PeerHello(1, 9)));
+  world.Settle();
+  world.Close(again);
+  world.Settle();
+  EXPECT_EQ(world.Caller("peer1"), again);  // not at once
+}
+
 TEST_F(DiallingTest, APeerThatDialsIsDialledAtOnce) {
   Boot();
   world.Run(Millis(5000));  // the pauses are long by now
