@@ -139,6 +139,8 @@ void DeclareSweep(Flags* flags, Options* options) {
                 "processes that run seeds");
   flags->Switch("check_determinism", &options->sweep.check_determinism,
                 "run each seed twice and compare");
+  flags->Switch("sealed", &options->sweep.sealed,
+                "let runs reach nothing but memory (default)");
   flags->Switch("json", &options->json, "the result as JSON");
   flags->Switch("require_effects", &options->require_effects,
                 "fail if a class of faults had no effect at all");

@@ -70,6 +70,7 @@ std::string ToJson(const SweepOptions& options, const SweepResult& result) {
       .Unsigned(result.runs_hurt);
   json.Key("runs_not_judged_by_search").Unsigned(result.runs_unknown);
   json.Key("operations_of_the_shortest_run").Unsigned(result.operations_min);
+  json.Key("sealed").Bool(options.sealed && result.unsealed.empty());
   json.Key("void").Bool(IsVoid(result));
   Add("fault_effects", result.faults, &json);
   Add("counts", result.counts, &json);
@@ -101,6 +102,9 @@ void PrintSummary(const SweepResult& result, bool details) {
       static_cast<long long>((result.cpu_us + 999'999) / 1'000'000),
       static_cast<unsigned long long>(result.runs_hurt),
       Hex(result.digest).c_str());
+  if (!result.unsealed.empty()) {
+    std::printf("  not sealed: %s\n", result.unsealed.c_str());
+  }
   if (details) {
     for (const auto* counts : {&result.faults, &result.counts}) {
       for (const auto& [name, value] : *counts) {

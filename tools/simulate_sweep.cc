@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -17,6 +18,7 @@
 
 #include "raft/check.h"
 #include "raft/digest.h"
+#include "tools/seal.h"
 
 namespace tools {
 namespace {
@@ -28,6 +30,8 @@ namespace {
 //   F name value         a fault class's effects      C name value: a count
 //   R digest events us hurt unknown operations probes  the seed is done
 //   A text               a CHECK failed: the worker is about to die
+//   S text               the seed reached outside: the worker is about to die
+//   U text               why the worker is not sealed
 std::string OneLine(std::string text) {
   std::replace(text.begin(), text.end(), '\n', ' ');
   return text;
@@ -46,6 +50,19 @@ int worker_pipe = -1;
 
 void TellOfCheck(const char* text) {
   WriteAll(worker_pipe, "A " + OneLine(text) + "\n");
+}
+
+void TellOfSeal(const char* what) {
+  char text[64] = "S ";
+  std::strncat(text, what, sizeof text - 4);
+  std::strcat(text, "\n");
+  WriteAll(worker_pipe, text);
+}
+
+void SealWorker(int fd) {
+  const absl::Status status = Seal(fd, TellOfSeal);
+  if (status.ok()) return;
+  WriteAll(fd, "U " + OneLine(std::string(status.message())) + "\n");
 }
 
 std::string Report(const sim::SimulationResult& result) {
@@ -71,6 +88,7 @@ std::string Report(const sim::SimulationResult& result) {
 [[noreturn]] void Work(const SweepOptions& options, uint64_t seed, int fd) {
   worker_pipe = fd;
   raft::SetCheckFailureHook(TellOfCheck);
+  if (options.sealed) SealWorker(fd);
   const auto run = [&options](const sim::SeedOptions& one) {
     return options.simulate ? options.simulate(one)
                             : sim::Simulate(sim::DrawScenario(one));
@@ -78,7 +96,6 @@ std::string Report(const sim::SimulationResult& result) {
   const auto step = static_cast<uint64_t>(options.jobs);
   while (true) {
     WriteAll(fd, "B " + std::to_string(seed) + "\n");
-    alarm(options.patience_seconds);
     sim::SeedOptions one = options.each;
     one.seed = seed;
     sim::SimulationResult result = run(one);
@@ -96,8 +113,11 @@ struct Worker {
   int fd = -1;
   std::string unread;
   uint64_t seed = 0;
-  bool busy = false;  // between B and R
-  std::string check;  // the CHECK that it died of
+  bool busy = false;                          // between B and R
+  std::chrono::steady_clock::time_point due;  // then its seed is given up
+  bool late = false;
+  std::string check;    // the CHECK that it died of
+  std::string outside;  // what it reached for through its seal
 };
 
 class Sweeper {
@@ -137,7 +157,30 @@ class Sweeper {
       Work(options_, seed, fds[1]);
     }
     close(fds[1]);
-    return Worker{.pid = pid, .fd = fds[0], .seed = seed, .busy = true};
+    return Worker{
+        .pid = pid, .fd = fds[0], .seed = seed, .busy = true, .due = Due()};
+  }
+
+  std::chrono::steady_clock::time_point Due() const {
+    return std::chrono::steady_clock::now() +
+           std::chrono::seconds(options_.patience_seconds);
+  }
+
+  // Ends the workers whose patience is over; milliseconds until the next is.
+  int GiveUpLate() {
+    const auto now = std::chrono::steady_clock::now();
+    int64_t wait_ms = int64_t{options_.patience_seconds} * 1000;
+    for (Worker& worker : workers_) {
+      if (worker.due > now) {
+        const auto left =
+            std::chrono::ceil<std::chrono::milliseconds>(worker.due - now);
+        wait_ms = std::min<int64_t>(wait_ms, left.count());
+      } else if (worker.busy && !worker.late) {
+        worker.late = true;
+        kill(worker.pid, SIGKILL);
+      }
+    }
+    return static_cast<int>(wait_ms);
   }
 
   void ReadOnce() {
@@ -145,7 +188,7 @@ class Sweeper {
     for (const Worker& worker : workers_) {
       polled.push_back({.fd = worker.fd, .events = POLLIN, .revents = 0});
     }
-    if (poll(polled.data(), polled.size(), -1) < 0) {
+    if (poll(polled.data(), polled.size(), GiveUpLate()) < 0) {
       CHECK_EQ(errno, EINTR);
       return;
     }
@@ -178,19 +221,32 @@ class Sweeper {
     }
     if (!worker.busy) return;
     ++result_.runs;
-    std::string how = worker.check;
-    if (how.empty() && WIFSIGNALED(status)) {
-      how = WTERMSIG(status) == SIGALRM
-                ? "took longer than " +
-                      std::to_string(options_.patience_seconds) + " s"
-                : std::string("died of ") + strsignal(WTERMSIG(status));
-    } else if (how.empty()) {
-      how = "ended with code " + std::to_string(WEXITSTATUS(status));
-    }
-    Fail({worker.seed, "crash", "worker", how});
+    Fail(HowItEnded(worker, status));
     const auto step = static_cast<uint64_t>(options_.jobs);
     if (options_.last_seed - worker.seed < step) return;
     workers_.push_back(Start(worker.seed + step));
+  }
+
+  SweepFailure HowItEnded(const Worker& worker, int status) const {
+    const int cause = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    std::string outside = worker.outside;
+    // No handler runs where the signal is blocked, as it is while libc begins a
+    // thread.
+    if (cause == SIGSYS) outside = "a system call, perhaps to begin a thread";
+    if (!outside.empty()) {
+      return {worker.seed, "non-determinism", "seal",
+              "the run reached outside: " + outside};
+    }
+    SweepFailure failure{worker.seed, "crash", "worker", worker.check};
+    if (worker.late) {
+      failure.text = "took longer than " +
+                     std::to_string(options_.patience_seconds) + " s";
+    } else if (failure.text.empty() && cause != 0) {
+      failure.text = std::string("died of ") + strsignal(cause);
+    } else if (failure.text.empty()) {
+      failure.text = "ended with code " + std::to_string(WEXITSTATUS(status));
+    }
+    return failure;
   }
 
   void OnLine(Worker* worker, const std::string& line) {
@@ -200,9 +256,16 @@ class Sweeper {
       case 'B':
         in >> worker->seed;
         worker->busy = true;
+        worker->due = Due();
         return;
       case 'A':
         worker->check = line.substr(2);
+        return;
+      case 'S':
+        worker->outside = line.substr(2);
+        return;
+      case 'U':
+        result_.unsealed = line.substr(2);
         return;
       case 'F':
         return Add(&in, &result_.faults);
@@ -247,6 +310,7 @@ class Sweeper {
     result_.events += events;
     result_.simulated_us += simulated_us;
     result_.digest += raft::Mix(worker->seed, digest);
+    if (options_.keep_digests) result_.digests[worker->seed] = digest;
     result_.runs_hurt += hurt;
     result_.runs_unknown += unknown;
     result_.probes.resize(64);

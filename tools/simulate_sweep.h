@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,9 @@ struct SweepOptions {
   bool check_determinism = false;  // run each seed twice
   // A seed that takes longer, in seconds of real time, is given up as crashed.
   unsigned patience_seconds = 120;
+  // Let workers reach nothing but their memory (seal.h), where that can be had.
+  bool sealed = true;
+  bool keep_digests = false;  // of each seed, in the result
   // What a worker does with a seed; the default runs its scenario. For tests.
   std::function<sim::SimulationResult(const sim::SeedOptions&)> simulate;
 };
@@ -49,6 +53,8 @@ struct SweepResult {
   std::vector<sim::Count> counts;
   std::vector<uint64_t> probes;        // runs that saw probe i
   std::vector<SweepFailure> failures;  // by seed
+  std::string unsealed;                // why workers were not sealed, or empty
+  std::map<uint64_t, uint64_t> digests;  // by seed
 };
 
 // Tells of every failure as it happens.

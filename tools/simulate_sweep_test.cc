@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -50,7 +51,7 @@ sim::SimulationResult Pretend(const sim::SeedOptions& options) {
     case 109:
       _exit(7);
     case 110:
-      while (true) pause();
+      while (true) std::atomic_signal_fence(std::memory_order_seq_cst);
     default:
       break;
   }
