@@ -5,6 +5,7 @@
 
 #include "raft/check.h"
 #include "raft/storage/storage.h"
+#include "sim/cluster_internal.h"
 
 namespace sim {
 namespace {
@@ -16,7 +17,9 @@ constexpr raft::ClusterId kClusterId{0xc1a55};
 // Shorter than what ships, so that a run sees what comes after.
 constexpr raft::Duration kFrameTimeout = raft::Millis(1000);
 constexpr int64_t kFirstBootSpreadUs = 50'000;
-constexpr int64_t kHealedRestartUs = 100'000;
+// Between two tries to start a node whose disk is not well.
+constexpr int64_t kRetryMinUs = 10'000;
+constexpr int64_t kRetryMaxUs = 200'000;
 
 raft::NodeId IdOf(uint32_t node) {
   return {.slot = static_cast<uint8_t>(node + 1), .incarnation = 1};
@@ -30,93 +33,6 @@ std::string PeerAddress(uint32_t node) {
 std::string Cluster::ClientAddress(uint32_t node) {
   return "n" + std::to_string(node + 1) + ":2";
 }
-
-// What waits for a node's next turn.
-struct Cluster::Input {
-  bool is_disk = false;
-  NetworkInput network;
-  uint64_t job = 0;
-  absl::Status status;
-};
-
-// A node's transport and disk queue, with a fuse: when it blows, the process
-// is dead between two of its effects, and nothing that the turn still tries
-// reaches the world.
-class Cluster::Ports : public registry::Transport, public registry::DiskQueue {
- public:
-  Ports(registry::Transport* transport, registry::DiskQueue* disk)
-      : transport_(transport), disk_(disk) {}
-
-  registry::ConnectionId Connect(const std::string& address) override {
-    // Dead processes dial nobody; the id is one that no connection has.
-    return Pass() ? transport_->Connect(address)
-                  : registry::ConnectionId(UINT64_MAX - suppressed_);
-  }
-  size_t Send(registry::ConnectionId connection, std::string bytes) override {
-    return Pass() ? transport_->Send(connection, std::move(bytes)) : 0;
-  }
-  void Close(registry::ConnectionId connection) override {
-    if (Pass()) transport_->Close(connection);
-  }
-  void Submit(registry::DiskLane lane, uint64_t job,
-              std::function<absl::Status()> work) override {
-    if (Pass()) disk_->Submit(lane, job, std::move(work));
-  }
-
-  void Arm(uint32_t effects) { fuse_ = effects; }
-  void Disarm() { fuse_.reset(); }
-  // From now on nothing passes.
-  void Blow() { blown_ = true; }
-  void Reset() {
-    blown_ = false;
-    fuse_.reset();
-  }
-  bool blown() const { return blown_; }
-  uint64_t suppressed() const { return suppressed_; }
-
- private:
-  bool Pass() {
-    if (!blown_ && fuse_.has_value() && (*fuse_)-- == 0) blown_ = true;
-    suppressed_ += blown_;
-    return !blown_;
-  }
-
-  registry::Transport* const transport_;
-  registry::DiskQueue* const disk_;
-  std::optional<uint32_t> fuse_;
-  bool blown_ = false;
-  uint64_t suppressed_ = 0;
-};
-
-struct Cluster::Node {
-  Node(SimDiskOptions disk_options, SimDiskQueue disk_queue, Turns node_turns)
-      : disk(disk_options),
-        queue(std::move(disk_queue)),
-        turns(std::move(node_turns)) {}
-
-  SimDisk disk;
-  SimDiskQueue queue;
-  Turns turns;
-  std::unique_ptr<Ports> ports;
-  std::unique_ptr<Replica> replica;  // dies before what it stands on
-  std::vector<Input> inbox;
-  uint64_t boots = 0;
-  uint64_t crashes = 0;
-  uint64_t clocks = 0;
-  bool clock_lost = false;  // the machine lost power: another clock follows
-
-  // What is planned for it.
-  bool effect_crash_power = false;
-  int64_t effect_crash_down_us = 0;
-  std::optional<uint32_t> file_operations;  // until the power fails
-  int64_t disk_crash_down_us = 0;
-  bool sync_fails = false;
-  int64_t sync_fail_down_us = 0;
-  uint32_t crashes_in_boot = 0;
-  bool restart_due = false;
-  uint64_t restart = 0;  // number of the restart that counts
-  int64_t slowness = 100;
-};
 
 Cluster::Cluster(const ClusterOptions& options, Scheduler* scheduler,
                  SimNetwork* network, ClusterChecker* checker,
@@ -138,9 +54,8 @@ Cluster::Cluster(const ClusterOptions& options, Scheduler* scheduler,
     Node& node = *nodes_.back();
     node.turns.clock() = DrawClock(i);
     node.ports = std::make_unique<Ports>(network_->transport(i), &node.queue);
-    node.disk.set_hook([this, i](const FileOperation& operation) {
-      return OnFileOperation(i, operation);
-    });
+    node.disk.set_hook(
+        [this, i](const FileOperation&) { return OnFileOperation(i); });
     network_->Listen(i, registry::Listener::kPeer, PeerAddress(i));
     network_->Listen(i, registry::Listener::kClient, ClientAddress(i));
   }
@@ -228,6 +143,7 @@ void Cluster::Boot(uint32_t node) {
     --booting.crashes_in_boot;
     booting.file_operations = static_cast<uint32_t>(draws.Below(40));
   }
+  booting.failures_at_boot = booting.disk.effects().failures();
   const registry::Ports ports{.vfs = &booting.disk,
                               .transport = booting.ports.get(),
                               .disk = booting.ports.get()};
@@ -241,12 +157,7 @@ void Cluster::Boot(uint32_t node) {
     booting.clock_lost = true;
     return ScheduleRestart(node, draws.Between(0, 200'000));
   }
-  if (!replica.ok()) {
-    violations_->Add(Violation::Kind::kCrash, "boot",
-                     ToString(IdOf(node)) +
-                         " does not start: " + replica.status().ToString());
-    return;
-  }
+  if (!replica.ok()) return OnRefusal(node, replica.status());
   booting.replica = *std::move(replica);
   booting.turns.NewLife();
   booting.turns.set_slowness(booting.slowness);
@@ -257,6 +168,26 @@ void Cluster::Boot(uint32_t node) {
     Observe(node, event, effects);
   });
   booting.turns.Request();
+}
+
+// The node does not start. If its disk refused an operation, it is started
+// again soon, as often as it takes; otherwise nothing excuses it.
+void Cluster::OnRefusal(uint32_t node, const absl::Status& status) {
+  Node& refusing = at(node);
+  if (refusing.disk.effects().failures() == refusing.failures_at_boot) {
+    return violations_->Add(
+        Violation::Kind::kCrash, "boot",
+        ToString(IdOf(node)) + " does not start: " + status.ToString());
+  }
+  ++effects_.boots_failed;
+  Draws draws(options_.seed, Stream::kBoot, node, 3, refusing.boots);
+  if (draws.Chance(500'000)) {
+    refusing.disk.Crash(draws.Next());
+    refusing.clock_lost = true;
+  } else {
+    refusing.disk.Kill();
+  }
+  ScheduleRestart(node, draws.Between(kRetryMinUs, kRetryMaxUs));
 }
 
 void Cluster::Observe(uint32_t node, const registry::Event& event,
@@ -315,11 +246,22 @@ void Cluster::RunTurn(uint32_t node) {
     ++effects_.crashes_between_effects;
     return Die(node, running.effect_crash_power, running.effect_crash_down_us);
   }
-  if (replica.halted()) {
-    ++effects_.halts;
-    return Die(node, true, running.sync_fail_down_us);
-  }
+  if (replica.halted()) return OnHalt(node);
   running.turns.SetDeadline(replica.NextDeadline());
+}
+
+// The node has stopped by itself. Whoever runs it repairs what there is to
+// repair and starts it again, or the whole machine.
+void Cluster::OnHalt(uint32_t node) {
+  Node& halted = at(node);
+  ++effects_.halts;
+  if (halted.disk.effects().failures() == halted.failures_at_boot) {
+    violations_->Add(Violation::Kind::kCrash, "halt",
+                     ToString(IdOf(node)) + " stops while its disk is well: " +
+                         halted.replica->halt_reason());
+  }
+  Draws draws(options_.seed, Stream::kCrash, node, halted.crashes, 2);
+  Die(node, /*power=*/draws.Chance(500'000), halted.halt_down_us);
 }
 
 void Cluster::RunDiskJob(uint32_t node, const SimEvent& event) {
@@ -335,16 +277,11 @@ void Cluster::RunDiskJob(uint32_t node, const SimEvent& event) {
   running.turns.Request();
 }
 
-absl::Status Cluster::OnFileOperation(uint32_t node,
-                                      const FileOperation& operation) {
+absl::Status Cluster::OnFileOperation(uint32_t node) {
   Node& owner = at(node);
   if (owner.file_operations.has_value() && (*owner.file_operations)-- == 0) {
     owner.file_operations.reset();
     return absl::AbortedError("the power failed");
-  }
-  if (owner.sync_fails && operation.kind == FileOperation::Kind::kSync) {
-    owner.sync_fails = false;
-    return absl::DataLossError("I/O error in sync of " + operation.path);
   }
   return absl::OkStatus();
 }
@@ -375,7 +312,6 @@ void Cluster::Die(uint32_t node, bool power, int64_t down_us) {
   dying.inbox.clear();
   dying.turns.Die();
   dying.file_operations.reset();
-  dying.sync_fails = false;
   ScheduleRestart(node, down_us);
 }
 
@@ -389,77 +325,6 @@ void Cluster::LeaveJobHalfDone(uint32_t node) {
   dying.file_operations = static_cast<uint32_t>(draws.Below(8));
   (void)work();
   effects_.crashes_in_disk_jobs += dying.disk.dead();
-}
-
-// ------------------------------------------------------------------ faults
-
-void Cluster::Crash(uint32_t node, bool power, int64_t down_us,
-                    uint32_t crashes_in_boot) {
-  if (!up(node)) return;
-  at(node).crashes_in_boot = crashes_in_boot;
-  Die(node, power, down_us);
-}
-
-void Cluster::CrashAtEffect(uint32_t node, uint32_t effects, bool power,
-                            int64_t down_us) {
-  if (!up(node)) return;
-  Node& armed = at(node);
-  armed.ports->Arm(effects);
-  armed.effect_crash_power = power;
-  armed.effect_crash_down_us = down_us;
-}
-
-void Cluster::CrashInDiskJob(uint32_t node, uint32_t operations,
-                             int64_t down_us) {
-  if (!up(node)) return;
-  at(node).file_operations = operations;
-  at(node).disk_crash_down_us = down_us;
-}
-
-void Cluster::FailNextSync(uint32_t node, int64_t down_us) {
-  if (!up(node)) return;
-  at(node).sync_fails = true;
-  at(node).sync_fail_down_us = down_us;
-}
-
-void Cluster::Pause(uint32_t node, int64_t length_us) {
-  if (up(node)) at(node).turns.Pause(scheduler_->now() + length_us);
-}
-
-void Cluster::StallDisk(uint32_t node, int64_t length_us) {
-  if (up(node)) at(node).queue.Stall(scheduler_->now() + length_us);
-}
-
-void Cluster::SetSlowness(uint32_t node, int64_t percent) {
-  at(node).slowness = percent;
-  at(node).turns.set_slowness(percent);
-}
-
-void Cluster::SetDiskSlowness(uint32_t node, int64_t percent) {
-  at(node).queue.set_slowness(percent);
-}
-
-void Cluster::SetClockRate(uint32_t node, int64_t rate_ppm) {
-  ++effects_.clocks_changed;
-  at(node).turns.clock().SetRate(scheduler_->now(), rate_ppm);
-  if (up(node)) at(node).turns.Request();  // its deadline is elsewhere now
-}
-
-void Cluster::Heal() {
-  healed_ = true;
-  for (uint32_t i = 0; i < size(); ++i) {
-    Node& node = at(i);
-    node.ports->Disarm();
-    node.file_operations.reset();
-    node.sync_fails = false;
-    node.crashes_in_boot = 0;
-    if (node.replica != nullptr) {
-      node.turns.Resume();
-      node.queue.EndStall();
-    } else if (node.restart_due) {
-      ScheduleRestart(i, kHealedRestartUs);
-    }
-  }
 }
 
 // --------------------------------------------------------------- observers
@@ -564,18 +429,7 @@ ClusterEffects Cluster::effects() const {
 
 SimDiskEffects Cluster::disk_effects() const {
   SimDiskEffects sum;
-  for (const auto& node : nodes_) {
-    const SimDiskEffects& one = node->disk.effects();
-    sum.operations += one.operations;
-    sum.bytes_written += one.bytes_written;
-    sum.syncs += one.syncs;
-    sum.syncs_failed += one.syncs_failed;
-    sum.files_created += one.files_created;
-    sum.crashes += one.crashes;
-    sum.bytes_lost += one.bytes_lost;
-    sum.sectors_torn += one.sectors_torn;
-    sum.dir_ops_lost += one.dir_ops_lost;
-  }
+  for (const auto& node : nodes_) sum += node->disk.effects();
   return sum;
 }
 

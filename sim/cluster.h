@@ -9,9 +9,11 @@
 //                  lost: what was not synced may be lost, the clock starts anew
 //   pause          time and arrivals go on, turns do not
 //   slow           turns and disk jobs take a multiple of their time
-//   failed sync    once; the node must stop by itself. It comes back after its
-//                  machine did: the page cache after a failed sync is a lie
-//                  that no program can see through
+//   disk error     any operation fails, once; or the disk is full, or
+//                  read-only, for a while (sim_disk.h). The node must stop by
+//                  itself, or not start. It is started again, sometimes with
+//                  its machine and sometimes without: then the page cache shows
+//                  what a failed sync did not bring to the disk
 //   clock          offset, and a rate within the declared error
 // Not modelled: a disk that loses or changes what was synced.
 #ifndef SIM_CLUSTER_H_
@@ -58,9 +60,10 @@ struct ClusterEffects {
   uint64_t crashes_in_disk_jobs = 0;
   uint64_t crashes_in_boot = 0;
   uint64_t leaders_crashed = 0;
-  uint64_t halts = 0;  // stopped by themselves after a failed sync
+  uint64_t halts = 0;  // stopped by themselves, because of their disk
   uint64_t boots = 0;
-  uint64_t turns_late = 0;  // put off by a pause
+  uint64_t boots_failed = 0;  // ... because of it
+  uint64_t turns_late = 0;    // put off by a pause
   uint64_t turns_slow = 0;
   uint64_t disk_jobs_delayed = 0;
   uint64_t clocks_changed = 0;
@@ -73,8 +76,9 @@ struct ClusterEffects {
         f("crashes_in_disk_jobs", crashes_in_disk_jobs),
         f("crashes_in_boot", crashes_in_boot),
         f("leaders_crashed", leaders_crashed), f("halts", halts),
-        f("boots", boots), f("turns_late", turns_late),
-        f("turns_slow", turns_slow), f("disk_jobs_delayed", disk_jobs_delayed),
+        f("boots", boots), f("boots_failed", boots_failed),
+        f("turns_late", turns_late), f("turns_slow", turns_slow),
+        f("disk_jobs_delayed", disk_jobs_delayed),
         f("clocks_changed", clocks_changed);
   }
 };
@@ -123,10 +127,15 @@ class Cluster {
   void CrashAtEffect(uint32_t node, uint32_t effects, bool power,
                      int64_t down_us);
   void CrashInDiskJob(uint32_t node, uint32_t operations, int64_t down_us);
-  void FailNextSync(uint32_t node, int64_t down_us);
   void Pause(uint32_t node, int64_t length_us);
   void StallDisk(uint32_t node, int64_t length_us);
+  // The error waits for its operation, over crashes, and also on a node that is
+  // down: a boot may meet it. If it stops the node, then for `down_us`.
+  void FailOperation(uint32_t node, const DiskError& error, int64_t down_us);
   // These hold on over crashes, until set back.
+  void FillDisk(uint32_t node, uint64_t room);  // bytes that still fit
+  void FreeDisk(uint32_t node);
+  void SetReadOnly(uint32_t node, bool read_only);
   void SetSlowness(uint32_t node, int64_t percent);
   void SetDiskSlowness(uint32_t node, int64_t percent);
   void SetClockRate(uint32_t node, int64_t rate_ppm);
@@ -169,7 +178,9 @@ class Cluster {
   void LeaveJobHalfDone(uint32_t node);
   void Observe(uint32_t node, const registry::Event& event,
                const registry::Effects& effects);
-  absl::Status OnFileOperation(uint32_t node, const FileOperation& operation);
+  void OnHalt(uint32_t node);
+  void OnRefusal(uint32_t node, const absl::Status& status);
+  absl::Status OnFileOperation(uint32_t node);
   NodeClock DrawClock(uint32_t node);
   registry::ReplicaOptions ReplicaOptionsOf(uint32_t node) const;
 

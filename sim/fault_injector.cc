@@ -162,7 +162,8 @@ void FaultInjector::Do(const DiskStall& fault) {
 }
 
 void FaultInjector::Do(const SyncError& fault) {
-  cluster_->FailNextSync(Resolve(fault.victim), fault.down_us);
+  cluster_->FailOperation(Resolve(fault.victim), {.of = OperationClass::kSync},
+                          fault.down_us);
 }
 
 void FaultInjector::Do(const ClockRate& fault) {

@@ -151,6 +151,7 @@ struct SimDiskEffects {
   uint64_t failures() const {
     return reads_failed + writes_failed + syncs_failed + others_failed;
   }
+  SimDiskEffects& operator+=(const SimDiskEffects& other);
   bool operator==(const SimDiskEffects&) const = default;
   template <typename F>
   void Fields(F&& f) const {

@@ -52,6 +52,17 @@ OperationClass ClassOf(FileOperation::Kind kind) {
   }
 }
 
+SimDiskEffects& SimDiskEffects::operator+=(const SimDiskEffects& other) {
+  std::vector<uint64_t*> sums;  // our own fields, which are not const
+  Fields([&sums](const char*, const uint64_t& value) {
+    sums.push_back(const_cast<uint64_t*>(&value));
+  });
+  size_t i = 0;
+  other.Fields(
+      [&](const char*, const uint64_t& value) { *sums[i++] += value; });
+  return *this;
+}
+
 // ------------------------------------------------------------------ errors
 
 void SimDisk::FailLater(const DiskError& error) {
