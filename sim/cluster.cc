@@ -54,6 +54,13 @@ Cluster::Cluster(const ClusterOptions& options, Scheduler* scheduler,
     Node& node = *nodes_.back();
     node.turns.clock() = DrawClock(i);
     node.ports = std::make_unique<Ports>(network_->transport(i), &node.queue);
+    if (options_.cut.node == i && options_.cut.at > 0) {
+      if (options_.cut.in_file_operation) {
+        node.cut_at_file_operation = options_.cut.at;
+      } else {
+        node.ports->CutAt(options_.cut.at);
+      }
+    }
     node.disk.set_hook(
         [this, i](const FileOperation&) { return OnFileOperation(i); });
     network_->Listen(i, registry::Listener::kPeer, PeerAddress(i));
@@ -153,8 +160,12 @@ void Cluster::Boot(uint32_t node) {
   if (booting.disk.dead()) {
     ++effects_.crashes_in_boot;
     replica = absl::AbortedError("the power failed");  // closes its files
-    booting.disk.Crash(draws.Next());
-    booting.clock_lost = true;
+    if (CutWithoutPower(node)) {
+      booting.disk.Kill();
+    } else {
+      booting.disk.Crash(draws.Next());
+      booting.clock_lost = true;
+    }
     return ScheduleRestart(node, draws.Between(0, 200'000));
   }
   if (!replica.ok()) return OnRefusal(node, replica.status());
@@ -244,6 +255,10 @@ void Cluster::RunTurn(uint32_t node) {
   replica.OnTurnEnd();
   if (running.ports->blown()) {
     ++effects_.crashes_between_effects;
+    if (running.ports->cut()) {
+      running.ports->CutAt(0);
+      return Die(node, options_.cut.power, options_.cut.down_us);
+    }
     return Die(node, running.effect_crash_power, running.effect_crash_down_us);
   }
   if (replica.halted()) return OnHalt(node);
@@ -269,7 +284,7 @@ void Cluster::RunDiskJob(uint32_t node, const SimEvent& event) {
   SimDiskQueue::Completion done = running.queue.OnEvent(event);
   if (running.disk.dead()) {
     ++effects_.crashes_in_disk_jobs;
-    return Die(node, true, running.disk_crash_down_us);
+    return Die(node, !CutWithoutPower(node), running.disk_crash_down_us);
   }
   if (!done.ran) return;
   running.inbox.push_back(
@@ -279,11 +294,23 @@ void Cluster::RunDiskJob(uint32_t node, const SimEvent& event) {
 
 absl::Status Cluster::OnFileOperation(uint32_t node) {
   Node& owner = at(node);
+  if (owner.boots > 0 &&
+      ++owner.file_operations_done == owner.cut_at_file_operation) {
+    owner.disk_crash_down_us = options_.cut.down_us;
+    return absl::AbortedError("cut");
+  }
   if (owner.file_operations.has_value() && (*owner.file_operations)-- == 0) {
     owner.file_operations.reset();
     return absl::AbortedError("the power failed");
   }
   return absl::OkStatus();
+}
+
+// The node has just died at the cut in a file operation, and its machine lives.
+bool Cluster::CutWithoutPower(uint32_t node) const {
+  const Node& dead = *nodes_.at(node);
+  return !options_.cut.power && dead.cut_at_file_operation != 0 &&
+         dead.file_operations_done == dead.cut_at_file_operation;
 }
 
 // The process ends here and now; `power`: the machine with it.
@@ -328,6 +355,11 @@ void Cluster::LeaveJobHalfDone(uint32_t node) {
 }
 
 // --------------------------------------------------------------- observers
+
+PointsPassed Cluster::points_passed(uint32_t node) const {
+  return {nodes_.at(node)->ports->calls(),
+          nodes_.at(node)->file_operations_done};
+}
 
 bool Cluster::up(uint32_t node) const {
   return nodes_.at(node)->replica != nullptr;

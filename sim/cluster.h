@@ -27,6 +27,7 @@
 
 #include "registry/replica.h"
 #include "sim/cluster_checker.h"
+#include "sim/cut_point.h"
 #include "sim/random.h"
 #include "sim/scheduler.h"
 #include "sim/sim_disk.h"
@@ -44,6 +45,7 @@ struct ClusterOptions {
   raft::Duration election = raft::Millis(300);
   raft::storage::StorageOptions storage;
   DiskProfile disk;
+  CutPoint cut;
   // Outside the fault model: disks that say OK to a sync and do nothing. The
   // canary that the checkers must catch.
   bool lying_disks = false;
@@ -158,6 +160,7 @@ class Cluster {
   std::string RolesText() const;
   // Reading every byte of the `disks` costs as much as some thousand events.
   std::vector<NodeDigest> StateDigests(bool disks) const;
+  PointsPassed points_passed(uint32_t node) const;
   ClusterEffects effects() const;
   SimDiskEffects disk_effects() const;
   // Bit i is set if ProbeId i was seen.
@@ -174,6 +177,7 @@ class Cluster {
   void ScheduleRestart(uint32_t node, int64_t down_us);
   void RunTurn(uint32_t node);
   void RunDiskJob(uint32_t node, const SimEvent& event);
+  bool CutWithoutPower(uint32_t node) const;
   void Die(uint32_t node, bool power, int64_t down_us);
   void LeaveJobHalfDone(uint32_t node);
   void Observe(uint32_t node, const registry::Event& event,

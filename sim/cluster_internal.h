@@ -56,6 +56,10 @@ class Cluster::Ports : public registry::Transport, public registry::DiskQueue {
   }
 
   void Arm(uint32_t effects) { fuse_ = effects; }
+  // Blows at the call of this number, over all lives; 0: never.
+  void CutAt(uint64_t call) { cut_at_ = call; }
+  bool cut() const { return cut_at_ != 0 && calls_ >= cut_at_; }
+  uint64_t calls() const { return calls_; }
   void Disarm() { fuse_.reset(); }
   // From now on nothing passes.
   void Blow() { blown_ = true; }
@@ -69,6 +73,7 @@ class Cluster::Ports : public registry::Transport, public registry::DiskQueue {
  private:
   bool Pass() {
     if (!blown_ && fuse_.has_value() && (*fuse_)-- == 0) blown_ = true;
+    if (!blown_ && ++calls_ == cut_at_) blown_ = true;
     suppressed_ += blown_;
     return !blown_;
   }
@@ -76,6 +81,8 @@ class Cluster::Ports : public registry::Transport, public registry::DiskQueue {
   registry::Transport* const transport_;
   registry::DiskQueue* const disk_;
   std::optional<uint32_t> fuse_;
+  uint64_t calls_ = 0;
+  uint64_t cut_at_ = 0;
   bool blown_ = false;
   uint64_t suppressed_ = 0;
 };
@@ -96,6 +103,8 @@ struct Cluster::Node {
   uint64_t crashes = 0;
   uint64_t clocks = 0;
   bool clock_lost = false;  // the machine lost power: another clock follows
+  uint64_t file_operations_done = 0;
+  uint64_t cut_at_file_operation = 0;  // 0: nowhere
 
   // What is planned for it.
   bool effect_crash_power = false;

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "registry/client.h"
+#include "sim/cut_point.h"
 #include "sim/fault_plan.h"
 #include "sim/sim_disk_queue.h"
 #include "sim/sim_network.h"
@@ -34,6 +35,7 @@ struct WorldConfig {
   DiskProfile disk;
   LinkProfile links;
   int64_t call_deadline_us = 1'500'000;
+  CutPoint cut;
   // Outside the fault model: disks that say OK to a sync and do nothing. The
   // canary that the checkers must catch.
   bool lying_disks = false;
@@ -44,7 +46,8 @@ struct WorldConfig {
     f("nodes", nodes), f("clients", clients), f("length_us", length_us),
         f("heartbeat_us", heartbeat_us), f("election_us", election_us),
         f("segment_bytes", segment_bytes), f("disk", disk), f("links", links),
-        f("call_deadline_us", call_deadline_us), f("lying_disks", lying_disks);
+        f("call_deadline_us", call_deadline_us), f("cut", cut),
+        f("lying_disks", lying_disks);
   }
 };
 

@@ -35,6 +35,7 @@ ClusterOptions ClusterOptionsOf(const Scenario& scenario) {
                          .election = raft::Micros(config.election_us),
                          .storage = raft::storage::StorageOptions::Tiny(),
                          .disk = config.disk,
+                         .cut = config.cut,
                          .lying_disks = config.lying_disks};
   options.storage.segment_bytes = config.segment_bytes;
   return options;
@@ -102,6 +103,7 @@ class World : public NetworkSink {
   uint64_t events_ = 0;
   bool over_ = false;
   bool unknown_ = false;
+  std::vector<PointsPassed> points_passed_;
   std::string last_view_;
 };
 
@@ -143,6 +145,7 @@ SimulationResult World::Run() {
   result.committed = checker_.committed().value();
   result.linearizability_unknown = unknown_;
   result.probes = cluster_.probes();
+  result.points_passed = points_passed_;
   result.history = workload_.history();
   CountFaults(&result);
   return result;
@@ -179,6 +182,9 @@ void World::Dispatch(const SimEvent& event) {
 void World::OnPhase(uint64_t phase) {
   switch (phase) {
     case kHeal:
+      for (uint32_t i = 0; i < cluster_.size(); ++i) {
+        points_passed_.push_back(cluster_.points_passed(i));
+      }
       return injector_.Heal();
     case kLeaderDue:
       Demand(cluster_.leader().has_value(), "leader_after_heal",

@@ -49,6 +49,7 @@ struct SimulationResult {
   std::vector<Count> faults;             // what each class of faults has done
   std::vector<Count> counts;             // the rest
   uint64_t probes = 0;                   // bit i: raft::ProbeId i was seen
+  std::vector<PointsPassed> points_passed;  // by node, until the heal
   std::vector<registry::checker::HistoryEntry> history;
 
   uint64_t leaders_lost() const { return leaders > 0 ? leaders - 1 : 0; }
