@@ -133,6 +133,18 @@ std::string ToText(const FaultPlan& plan) {
   return text;
 }
 
+std::string_view ToString(Partition::Way way) {
+  switch (way) {
+    case Partition::Way::kBoth:
+      return "both";
+    case Partition::Way::kOut:
+      return "out";
+    case Partition::Way::kIn:
+      return "in";
+  }
+  return "?";
+}
+
 std::string_view ToString(Profile profile) {
   switch (profile) {
     case Profile::kAll:

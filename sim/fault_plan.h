@@ -178,6 +178,7 @@ struct Partition {
         f("length_us", length_us);
   }
 };
+std::string_view ToString(Partition::Way way);
 // One directed link holds what comes and then lets it go in a burst.
 struct Clog {
   static constexpr std::string_view kName = "Clog";

@@ -267,6 +267,9 @@ class SimNetwork {
   NetworkEffects effects_;
 };
 
+std::string_view ToString(SimNetwork::Block block);
+std::string_view ToString(SimNetwork::Reset reset);
+
 }  // namespace sim
 
 #endif  // SIM_SIM_NETWORK_H_

@@ -135,4 +135,26 @@ void SimNetwork::GiveUpBlackHoles(Process first, Process second) {
   }
 }
 
+std::string_view ToString(SimNetwork::Block block) {
+  switch (block) {
+    case SimNetwork::Block::kHold:
+      return "hold";
+    case SimNetwork::Block::kLose:
+      return "lose";
+  }
+  return "?";
+}
+
+std::string_view ToString(SimNetwork::Reset reset) {
+  switch (reset) {
+    case SimNetwork::Reset::kBoth:
+      return "both";
+    case SimNetwork::Reset::kFirstOnly:
+      return "first_only";
+    case SimNetwork::Reset::kSecondOnly:
+      return "second_only";
+  }
+  return "?";
+}
+
 }  // namespace sim
