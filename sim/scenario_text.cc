@@ -307,12 +307,6 @@ absl::Status ReadLine(Line line, ScenarioFile* file) {
       verb + "\"");
 }
 
-template <typename T>
-void SortByTime(std::vector<T>* timed) {
-  std::stable_sort(timed->begin(), timed->end(),
-                   [](const T& a, const T& b) { return a.at_us < b.at_us; });
-}
-
 absl::Status Refuse(std::string why) {
   return absl::InvalidArgumentError(std::move(why));
 }
@@ -344,6 +338,16 @@ absl::Status ValidateFault(const Fault& fault, Process processes) {
 }
 
 }  // namespace
+
+void SortByTime(Scenario* scenario) {
+  const auto earlier = [](const auto& a, const auto& b) {
+    return a.at_us < b.at_us;
+  };
+  std::vector<TimedFault>& faults = scenario->plan.faults;
+  std::stable_sort(faults.begin(), faults.end(), earlier);
+  std::vector<TimedOperation>& operations = scenario->operations;
+  std::stable_sort(operations.begin(), operations.end(), earlier);
+}
 
 absl::Status Validate(const Scenario& scenario) {
   constexpr uint32_t kNodesMax = 9;
@@ -403,8 +407,7 @@ absl::StatusOr<ScenarioFile> ParseScenario(std::string_view text) {
                                         ": " + std::string(status.message()));
     }
   }
-  SortByTime(&file.scenario.plan.faults);
-  SortByTime(&file.scenario.operations);
+  SortByTime(&file.scenario);
   const absl::Status valid = Validate(file.scenario);
   if (!valid.ok()) return valid;
   return file;

@@ -54,6 +54,10 @@ absl::StatusOr<ScenarioFile> ParseScenario(std::string_view text);
 // process that is not there, a time before the start.
 absl::Status Validate(const Scenario& scenario);
 
+// As a scenario is to be: faults and operations by time, equal times as they
+// stand.
+void SortByTime(Scenario* scenario);
+
 }  // namespace sim
 
 #endif  // SIM_SCENARIO_TEXT_H_
