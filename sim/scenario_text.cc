@@ -41,15 +41,21 @@ struct WordForm<Victim> {
   static std::string Write(const Victim& victim) {
     if (victim.node == Victim::kLeader) return "leader";
     if (victim.node == Victim::kFollower) return "follower";
-    return "n" + std::to_string(victim.node);
+    return "n" + std::to_string(uint64_t{victim.node} + 1);
   }
   static bool Read(std::string_view text, Victim* victim) {
     if (text == "leader") return victim->node = Victim::kLeader, true;
     if (text == "follower") return victim->node = Victim::kFollower, true;
-    return text.starts_with('n') &&
-           field_text_internal::ReadWord(text.substr(1), &victim->node);
+    uint32_t number = 0;
+    if (!text.starts_with('n') ||
+        !field_text_internal::ReadWord(text.substr(1), &number) ||
+        number == 0) {
+      return false;
+    }
+    victim->node = number - 1;
+    return true;
   }
-  static std::string Wants() { return "leader, follower or a node (n2)"; }
+  static std::string Wants() { return "leader, follower or a node (n1)"; }
 };
 
 namespace {

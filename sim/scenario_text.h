@@ -9,7 +9,8 @@
 //   Register registry="unique" key="hot-1" process=1 expect safety
 //   committed_is_durable            or: expect ok
 //
-// A victim is `leader`, `follower` or a node: `n2`.
+// A victim is `leader`, `follower` or a node: `n1` is the first, as in
+// narratives. Clients and processes (nodes, then clients) count from 0.
 #ifndef SIM_SCENARIO_TEXT_H_
 #define SIM_SCENARIO_TEXT_H_
 

@@ -178,7 +178,7 @@ expect safety committed_is_durable
           .registry = "unique", .key = "#1", .value = "v 2", .process = 1})};
   EXPECT_TRUE(scenario.operations[1] == second);
   const TimedFault crash{
-      900'000, Crash{.victim = {2}, .power = true, .down_us = 300'000}};
+      900'000, Crash{.victim = {1}, .power = true, .down_us = 300'000}};
   ASSERT_EQ(scenario.plan.faults.size(), 1u);
   EXPECT_TRUE(scenario.plan.faults[0] == crash);
   ASSERT_EQ(scenario.plan.lingering.size(), 1u);
@@ -194,7 +194,7 @@ TEST(ScenarioTextTest, LeavesOutWhatIsUsual) {
   scenario.config.lying_disks = true;
   scenario.plan.faults = {{5, Crash{}}};
   EXPECT_EQ(ToText(ScenarioFile{scenario, Verdict{}}),
-            "seed 3\nconfig lying_disks=yes\nat 5 Crash victim=n0\nheal 0\n"
+            "seed 3\nconfig lying_disks=yes\nat 5 Crash victim=n1\nheal 0\n"
             "expect ok\n");
 }
 
@@ -213,8 +213,9 @@ TEST(ScenarioTextTest, ErrorsNameTheLineAndTheField) {
   EXPECT_EQ(ErrorOf("at 5 Crash power=maybe"),
             "line 1: field \"power\" wants yes or no, not maybe");
   EXPECT_EQ(ErrorOf("at 5 Crash victim=lead"),
-            "line 1: field \"victim\" wants leader, follower or a node (n2), "
+            "line 1: field \"victim\" wants leader, follower or a node (n1), "
             "not lead");
+  EXPECT_NE(ErrorOf("at 5 Crash victim=n0"), "");
   EXPECT_EQ(ErrorOf("at 5 Partition way=up"),
             "line 1: field \"way\" wants both or out or in, not up");
   EXPECT_EQ(ErrorOf("at 5 PowerCut down_us=1 down_us=2"),

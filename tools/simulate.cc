@@ -3,10 +3,13 @@
 //   simulate --seed=7 --verbose          one run, told line by line
 //   simulate --seed=7 --steps=100..120   and step by step
 //   simulate --seeds=1..2000 --jobs=2    a sweep
+//   simulate --seed=7 --shrink --scenario_out=FILE   the smallest that fails
+//   simulate --scenario=FILE             a run that is written down
 //
 // Exit codes: 0 nothing wrong; 10 safety, 11 liveness, 12 not linearizable,
-// 13 non-deterministic, 14 crash; 15 void (--require_effects); 2 usage. With
-// several kinds of failure the code is that of the worst.
+// 13 non-deterministic, 14 crash; 15 void (--require_effects); 16 a scenario
+// ended well that should not; 2 usage. With several kinds of failure the code
+// is that of the worst. A scenario that ends as its file expects is 0.
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -21,6 +24,7 @@
 #include "tools/caller_path.h"
 #include "tools/simulate_look.h"
 #include "tools/simulate_report.h"
+#include "tools/simulate_shrink.h"
 #include "tools/simulate_sweep.h"
 
 namespace tools {
@@ -38,6 +42,13 @@ struct Options {
   LookOptions look;
   bool require_effects = false;
   std::string history_out;
+  std::string scenario_file;
+  std::optional<sim::ScenarioFile> scenario;  // what was read there
+  bool shrink = false;
+  std::string scenario_out;
+
+  // Not a sweep.
+  bool one() const { return seed.has_value() || scenario.has_value(); }
 };
 
 absl::Status ParseSeeds(std::string_view text, Options* options) {
@@ -68,9 +79,15 @@ sim::SeedOptions FirstOf(const SweepOptions& sweep) {
   return first;
 }
 
-bool WriteHistory(const std::string& file, const sim::SeedOptions& options) {
-  const sim::SimulationResult result =
-      sim::Simulate(sim::DrawScenario(options));
+// The one scenario that is asked for.
+sim::Scenario ScenarioOf(const Options& options) {
+  return options.scenario.has_value()
+             ? options.scenario->scenario
+             : sim::DrawScenario(FirstOf(options.sweep));
+}
+
+bool WriteHistory(const std::string& file, const sim::Scenario& scenario) {
+  const sim::SimulationResult result = sim::Simulate(scenario);
   std::ofstream out(CallerPath(file), std::ios::binary);
   for (const auto& entry : result.history) {
     std::string line;
@@ -82,28 +99,53 @@ bool WriteHistory(const std::string& file, const sim::SeedOptions& options) {
   return static_cast<bool>(out);
 }
 
+int Usage(const absl::Status& status) {
+  std::fprintf(stderr, "simulate: %s\n", std::string(status.message()).c_str());
+  return kExitUsage;
+}
+
+// Of a run that has failed: the smallest scenario that fails like it.
+int ShrinkAndTell(const Options& options, const SweepResult& result) {
+  const ShrinkReport report = ShrinkFailure(ScenarioOf(options));
+  if (!options.scenario_out.empty()) {
+    const absl::Status status =
+        WriteScenario(options.scenario_out, report.file);
+    if (!status.ok()) return Usage(status);
+  }
+  const std::string told = options.json ? ToJson(report) + "\n"
+                                        : ToText(report, options.scenario_out);
+  std::fwrite(told.data(), 1, told.size(), stdout);
+  return report.fails_alone ? ExitCode(result.failures) : kExitNonDeterministic;
+}
+
 int Run(const Options& options) {
   if (options.look.wanted()) {
-    const absl::Status status =
-        LookClosely(sim::DrawScenario(FirstOf(options.sweep)), options.look);
-    if (!status.ok()) {
-      std::fprintf(stderr, "simulate: %s\n",
-                   std::string(status.message()).c_str());
-      return kExitUsage;
-    }
+    const absl::Status status = LookClosely(ScenarioOf(options), options.look);
+    if (!status.ok()) return Usage(status);
   }
   const SweepResult result =
       Sweep(options.sweep, [&options](const SweepFailure& failure) {
-        PrintFailure(failure, options.sweep.each);
+        PrintFailure(failure, options.sweep.each, options.scenario_file);
       });
+  if (options.shrink && !result.failures.empty()) {
+    return ShrinkAndTell(options, result);
+  }
   if (options.json) {
     std::printf("%s\n", ToJson(options.sweep, result).c_str());
   } else {
-    PrintSummary(result, options.seed.has_value());
+    PrintSummary(result, options.one());
   }
   if (!options.history_out.empty() &&
-      !WriteHistory(options.history_out, FirstOf(options.sweep))) {
+      !WriteHistory(options.history_out, ScenarioOf(options))) {
     return kExitUsage;
+  }
+  if (!options.scenario_out.empty()) {
+    const absl::Status status = WriteScenario(
+        options.scenario_out, {ScenarioOf(options), VerdictOf(result)});
+    if (!status.ok()) return Usage(status);
+  }
+  if (options.scenario.has_value() && options.scenario->expect.has_value()) {
+    return ExitCodeOf(*options.scenario->expect, result);
   }
   if (!result.failures.empty()) return ExitCode(result.failures);
   return options.require_effects && IsVoid(result) ? kExitVoid : 0;
@@ -166,6 +208,16 @@ void DeclareLook(Flags* flags, Options* options) {
               "write the clients' history (one seed)");
 }
 
+// Scenarios that are written down.
+void DeclareScenario(Flags* flags, Options* options) {
+  flags->Text("scenario", &options->scenario_file, "FILE",
+              "run this scenario instead of a seed's");
+  flags->Switch("shrink", &options->shrink,
+                "of a run that fails, the smallest scenario that does so");
+  flags->Text("scenario_out", &options->scenario_out, "FILE",
+              "write the scenario (one seed), shrunk with --shrink");
+}
+
 // What is wrong with the command line, or empty.
 std::string Check(const absl::StatusOr<std::vector<std::string>>& words,
                   const Options& options) {
@@ -173,9 +225,14 @@ std::string Check(const absl::StatusOr<std::vector<std::string>>& words,
   if (!words->empty()) {
     return "unexpected argument \"" + words->front() + "\"";
   }
-  if (!options.seed.has_value() && options.sweep.last_seed == 1 &&
-      (options.look.wanted() || !options.history_out.empty())) {
-    return "what is said of one run needs --seed";
+  const bool one = options.look.wanted() || !options.history_out.empty() ||
+                   options.shrink || !options.scenario_out.empty();
+  if (one && !options.one() && options.sweep.last_seed == 1) {
+    return "what is said of one run needs --seed or --scenario";
+  }
+  if (options.shrink && !options.one()) return "--shrink needs one run";
+  if (options.seed.has_value() && options.scenario.has_value()) {
+    return "a scenario has its seed in its file";
   }
   return "";
 }
@@ -187,8 +244,16 @@ int Main(const std::vector<std::string>& args) {
   DeclareSeeds(&flags, &options);
   DeclareSweep(&flags, &options);
   DeclareLook(&flags, &options);
+  DeclareScenario(&flags, &options);
   flags.Switch("help", &help, "this text");
-  const std::string error = Check(flags.Parse(args), options);
+  const absl::StatusOr<std::vector<std::string>> words = flags.Parse(args);
+  if (words.ok() && !options.scenario_file.empty()) {
+    absl::StatusOr<sim::ScenarioFile> read =
+        ReadScenario(options.scenario_file);
+    if (!read.ok()) return Usage(read.status());
+    options.scenario = *std::move(read);
+  }
+  const std::string error = Check(words, options);
   if (help || !error.empty()) {
     std::fprintf(help ? stdout : stderr, "%s%susage: simulate [flags]\n%s",
                  error.c_str(), error.empty() ? "" : "\n",
@@ -202,6 +267,13 @@ int Main(const std::vector<std::string>& args) {
   if (options.seed.has_value()) {
     options.sweep.first_seed = options.sweep.last_seed =
         static_cast<uint64_t>(*options.seed);
+  }
+  if (options.scenario.has_value()) {
+    const sim::Scenario& scenario = options.scenario->scenario;
+    options.sweep.first_seed = options.sweep.last_seed = scenario.seed;
+    options.sweep.simulate = [&scenario](const sim::SeedOptions&) {
+      return sim::Simulate(scenario);
+    };
   }
   return Run(options);
 }

@@ -119,12 +119,20 @@ void PrintSummary(const SweepResult& result, bool details) {
   }
 }
 
-void PrintFailure(const SweepFailure& failure, sim::SeedOptions options) {
+void PrintFailure(const SweepFailure& failure, sim::SeedOptions options,
+                  const std::string& scenario) {
   options.seed = failure.seed;
-  std::fprintf(stderr, "seed %llu: %s, %s: %s\n%s\n",
+  const std::string command =
+      scenario.empty()
+          ? ReproduceLine(options)
+          : "reproduce: ./bazelw run //tools:simulate -- --scenario=" +
+                scenario;
+  std::fprintf(stderr,
+               "seed %llu: %s, %s: %s\n%s\n"
+               "(--shrink: the smallest scenario that fails like it)\n",
                static_cast<unsigned long long>(failure.seed),
                failure.kind.c_str(), failure.checker.c_str(),
-               failure.text.c_str(), ReproduceLine(options).c_str());
+               failure.text.c_str(), command.c_str());
 }
 
 }  // namespace tools

@@ -18,8 +18,10 @@ std::string ToJson(const SweepOptions& options, const SweepResult& result);
 // To stdout; `details`: every count too.
 void PrintSummary(const SweepResult& result, bool details);
 
-// To stderr, with the command that repeats it. `options`: of the sweep's runs.
-void PrintFailure(const SweepFailure& failure, sim::SeedOptions options);
+// To stderr, with the command that repeats it. `options`: of the sweep's runs;
+// `scenario`: the file that was run instead, or empty.
+void PrintFailure(const SweepFailure& failure, sim::SeedOptions options,
+                  const std::string& scenario);
 
 }  // namespace tools
 
