@@ -104,6 +104,22 @@ absl::StatusOr<raft::Duration> ParseDuration(std::string_view text) {
                  " is not a time: write 500us, 250ms, 10s, 5m or 1h");
 }
 
+absl::StatusOr<NumberRange> ParseNumberRange(std::string_view text) {
+  const size_t dots = text.find("..");
+  if (dots == std::string_view::npos) {
+    return absl::InvalidArgumentError("a range is FROM..TO");
+  }
+  const absl::StatusOr<int64_t> first = ParseInteger(text.substr(0, dots));
+  const absl::StatusOr<int64_t> last = ParseInteger(text.substr(dots + 2));
+  if (!first.ok()) return first.status();
+  if (!last.ok()) return last.status();
+  if (*first < 0 || *last < *first) {
+    return absl::InvalidArgumentError("a range rises from 0");
+  }
+  return NumberRange{static_cast<uint64_t>(*first),
+                     static_cast<uint64_t>(*last)};
+}
+
 absl::StatusOr<std::vector<std::string>> ParseList(std::string_view text) {
   std::vector<std::string> parts;
   while (true) {

@@ -30,6 +30,14 @@ std::string Hint(std::string_view prefix, std::string_view word,
 absl::StatusOr<raft::Duration> ParseDuration(std::string_view text);
 // Decimal, with an optional sign, all of the text.
 absl::StatusOr<int64_t> ParseInteger(std::string_view text);
+// Whole numbers, both ends included.
+struct NumberRange {
+  uint64_t first = 0;
+  uint64_t last = 0;
+  bool operator==(const NumberRange&) const = default;
+};
+// "FROM..TO", which rises from 0 or more.
+absl::StatusOr<NumberRange> ParseNumberRange(std::string_view text);
 // "a,b,c"; empty parts are refused.
 absl::StatusOr<std::vector<std::string>> ParseList(std::string_view text);
 

@@ -3,6 +3,8 @@
 //   simulate --seed=7 --verbose          one run, told line by line
 //   simulate --seed=7 --steps=100..120   and step by step
 //   simulate --seeds=1..2000 --jobs=2    a sweep
+//   simulate --seeds=1..1000000 --json_out=FILE    a campaign, which goes on
+//   simulate --merge FILE...             what campaigns add up to
 //   simulate --seed=7 --shrink --scenario_out=FILE   the smallest that fails
 //   simulate --scenario=FILE             a run that is written down
 //
@@ -10,18 +12,21 @@
 // 13 non-deterministic, 14 crash; 15 void (--require_effects); 16 a scenario
 // ended well that should not; 2 usage. With several kinds of failure the code
 // is that of the worst. A scenario that ends as its file expects is 0.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <limits>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "registry/checker/history.h"
 #include "sim/simulation.h"
 #include "tools/args.h"
 #include "tools/caller_path.h"
+#include "tools/campaign.h"
 #include "tools/simulate_look.h"
 #include "tools/simulate_report.h"
 #include "tools/simulate_shrink.h"
@@ -35,6 +40,13 @@ constexpr int64_t kSeedMax = std::numeric_limits<int64_t>::max();
 
 struct Options {
   SweepOptions sweep;
+  NumberRange seeds{1, 1};
+  NumberRange shard{0, 1};  // part .first of .last
+  std::string json_out;     // a campaign's file
+  int64_t chunk = 1000;
+  std::string digests_out;
+  bool merge = false;
+  std::vector<std::string> words;  // files, to be merged
   std::optional<int64_t> seed;
   std::optional<int64_t> nodes;
   int64_t jobs = 1;
@@ -51,12 +63,23 @@ struct Options {
   bool one() const { return seed.has_value() || scenario.has_value(); }
 };
 
-absl::Status ParseSeeds(std::string_view text, Options* options) {
-  std::optional<LookOptions::Range> seeds;
-  const absl::Status status = ParseRange(text, &seeds);
-  if (!status.ok()) return status;
-  options->sweep.first_seed = seeds->first;
-  options->sweep.last_seed = seeds->last;
+template <typename Range>
+absl::Status ParseRange(std::string_view text, Range* range) {
+  const absl::StatusOr<NumberRange> parsed = ParseNumberRange(text);
+  if (parsed.ok()) *range = *parsed;
+  return parsed.status();
+}
+
+// "I/N", I from 0.
+absl::Status ParseShard(std::string_view text, NumberRange* shard) {
+  const size_t slash = std::min(text.find('/'), text.size());
+  const absl::StatusOr<int64_t> index = ParseInteger(text.substr(0, slash));
+  const absl::StatusOr<int64_t> count =
+      ParseInteger(text.substr(std::min(slash + 1, text.size())));
+  if (!index.ok() || !count.ok() || *index < 0 || *index >= *count) {
+    return absl::InvalidArgumentError("a shard is I/N, from 0/N to N-1/N");
+  }
+  *shard = {static_cast<uint64_t>(*index), static_cast<uint64_t>(*count)};
   return absl::OkStatus();
 }
 
@@ -118,22 +141,84 @@ int ShrinkAndTell(const Options& options, const SweepResult& result) {
   return report.fails_alone ? ExitCode(result.failures) : kExitNonDeterministic;
 }
 
-int Run(const Options& options) {
+absl::Status WriteDigests(const std::string& file, const SweepResult& result) {
+  std::ofstream out(CallerPath(file), std::ios::binary);
+  for (const auto& [seed, digest] : result.digests) {
+    char line[48];
+    std::snprintf(line, sizeof line, "%llu %016llx\n",
+                  static_cast<unsigned long long>(seed),
+                  static_cast<unsigned long long>(digest));
+    out << line;
+  }
+  out.close();
+  return out ? absl::OkStatus()
+             : absl::UnavailableError("cannot write " + file);
+}
+
+absl::StatusOr<SweepRecord> RunSweep(const Options& options) {
+  const std::string each = OptionsText(options.sweep.each);
+  const OnFailure on_failure = [&](const SweepFailure& failure) {
+    PrintFailure(failure, each, options.scenario_file);
+  };
+  if (!options.json_out.empty()) {
+    return RunCampaign({.sweep = options.sweep,
+                        .file = CallerPath(options.json_out),
+                        .chunk = static_cast<uint64_t>(options.chunk)},
+                       on_failure, [](const NumberRange& chunk) {
+                         std::fprintf(stderr, "seeds %s are done\n",
+                                      ToText(chunk).c_str());
+                       });
+  }
+  SweepRecord record =
+      RecordOf(options.sweep, Sweep(options.sweep, on_failure));
+  if (!options.digests_out.empty()) {
+    const absl::Status status =
+        WriteDigests(options.digests_out, record.result);
+    if (!status.ok()) return status;
+  }
+  return record;
+}
+
+// Prints what was found; the exit code that tells it.
+int Tell(const Options& options, const SweepRecord& record) {
+  if (options.json) {
+    std::printf("%s\n", ToJson(record).c_str());
+  } else {
+    PrintSummary(record.result, options.one());
+  }
+  const SweepResult& result = record.result;
+  if (!result.failures.empty()) return ExitCode(result.failures);
+  return options.require_effects && IsVoid(result) ? kExitVoid : 0;
+}
+
+int RunMerge(const Options& options) {
+  std::vector<std::string> files;
+  for (const std::string& word : options.words) {
+    files.push_back(CallerPath(word));
+  }
+  const absl::StatusOr<SweepRecord> sum = MergeFiles(files);
+  if (!sum.ok()) return Usage(sum.status());
+  for (const SweepFailure& failure : sum->result.failures) {
+    PrintFailure(failure, sum->options, "");
+  }
+  return Tell(options, *sum);
+}
+
+int Run(Options options) {
+  if (options.merge) return RunMerge(options);
+  const std::vector<NumberRange> part =
+      Shard(options.seeds, options.shard.first, options.shard.last);
+  if (part.empty()) return 0;  // more shards than seeds
+  options.sweep.first_seed = part.front().first;
+  options.sweep.last_seed = part.front().last;
   if (options.look.wanted()) {
     const absl::Status status = LookClosely(ScenarioOf(options), options.look);
     if (!status.ok()) return Usage(status);
   }
-  const SweepResult result =
-      Sweep(options.sweep, [&options](const SweepFailure& failure) {
-        PrintFailure(failure, options.sweep.each, options.scenario_file);
-      });
-  if (options.shrink && !result.failures.empty()) {
-    return ShrinkAndTell(options, result);
-  }
-  if (options.json) {
-    std::printf("%s\n", ToJson(options.sweep, result).c_str());
-  } else {
-    PrintSummary(result, options.one());
+  const absl::StatusOr<SweepRecord> record = RunSweep(options);
+  if (!record.ok()) return Usage(record.status());
+  if (options.shrink && !record->result.failures.empty()) {
+    return ShrinkAndTell(options, record->result);
   }
   if (!options.history_out.empty() &&
       !WriteHistory(options.history_out, ScenarioOf(options))) {
@@ -141,14 +226,13 @@ int Run(const Options& options) {
   }
   if (!options.scenario_out.empty()) {
     const absl::Status status = WriteScenario(
-        options.scenario_out, {ScenarioOf(options), VerdictOf(result)});
+        options.scenario_out, {ScenarioOf(options), VerdictOf(record->result)});
     if (!status.ok()) return Usage(status);
   }
   if (options.scenario.has_value() && options.scenario->expect.has_value()) {
-    return ExitCodeOf(*options.scenario->expect, result);
+    return ExitCodeOf(*options.scenario->expect, record->result);
   }
-  if (!result.failures.empty()) return ExitCode(result.failures);
-  return options.require_effects && IsVoid(result) ? kExitVoid : 0;
+  return Tell(options, *record);
 }
 
 // Which scenario a seed is made into.
@@ -156,7 +240,9 @@ void DeclareSeeds(Flags* flags, Options* options) {
   flags->Number("seed", &options->seed, 0, kSeedMax, "N", "one run");
   flags->Add(
       "seeds",
-      [options](std::string_view text) { return ParseSeeds(text, options); },
+      [options](std::string_view text) {
+        return ParseRange(text, &options->seeds);
+      },
       "A..B", "a run for each of these");
   sim::SeedOptions* each = &options->sweep.each;
   flags->Number("seconds", &each->seconds, 1, 3600, "S",
@@ -179,6 +265,20 @@ void DeclareSeeds(Flags* flags, Options* options) {
 void DeclareSweep(Flags* flags, Options* options) {
   flags->Number("jobs", &options->jobs, 1, 256, "J",
                 "processes that run seeds");
+  flags->Add(
+      "shard",
+      [options](std::string_view text) {
+        return ParseShard(text, &options->shard);
+      },
+      "I/N", "part I of N of the seeds, from 0");
+  flags->Text("json_out", &options->json_out, "FILE",
+              "record chunks of seeds there, and skip those recorded");
+  flags->Number("chunk", &options->chunk, 1, 1'000'000'000, "N",
+                "seeds of a chunk");
+  flags->Switch("merge", &options->merge,
+                "add up the FILEs that --json_out or --json wrote");
+  flags->Text("digests_out", &options->digests_out, "FILE",
+              "write each seed with the digest of its run");
   flags->Switch("check_determinism", &options->sweep.check_determinism,
                 "run each seed twice and compare");
   flags->Switch("sealed", &options->sweep.sealed,
@@ -222,12 +322,12 @@ void DeclareScenario(Flags* flags, Options* options) {
 std::string Check(const absl::StatusOr<std::vector<std::string>>& words,
                   const Options& options) {
   if (!words.ok()) return std::string(words.status().message());
-  if (!words->empty()) {
+  if (!words->empty() && !options.merge) {
     return "unexpected argument \"" + words->front() + "\"";
   }
   const bool one = options.look.wanted() || !options.history_out.empty() ||
                    options.shrink || !options.scenario_out.empty();
-  if (one && !options.one() && options.sweep.last_seed == 1) {
+  if (one && !options.one()) {
     return "what is said of one run needs --seed or --scenario";
   }
   if (options.shrink && !options.one()) return "--shrink needs one run";
@@ -255,9 +355,9 @@ int Main(const std::vector<std::string>& args) {
   }
   const std::string error = Check(words, options);
   if (help || !error.empty()) {
-    std::fprintf(help ? stdout : stderr, "%s%susage: simulate [flags]\n%s",
-                 error.c_str(), error.empty() ? "" : "\n",
-                 flags.Help().c_str());
+    std::fprintf(help ? stdout : stderr,
+                 "%s%susage: simulate [flags] [FILE...]\n%s", error.c_str(),
+                 error.empty() ? "" : "\n", flags.Help().c_str());
     return help ? 0 : kExitUsage;
   }
   options.sweep.jobs = static_cast<int>(options.jobs);
@@ -265,17 +365,19 @@ int Main(const std::vector<std::string>& args) {
     options.sweep.each.nodes = static_cast<uint32_t>(*options.nodes);
   }
   if (options.seed.has_value()) {
-    options.sweep.first_seed = options.sweep.last_seed =
+    options.seeds.first = options.seeds.last =
         static_cast<uint64_t>(*options.seed);
   }
   if (options.scenario.has_value()) {
     const sim::Scenario& scenario = options.scenario->scenario;
-    options.sweep.first_seed = options.sweep.last_seed = scenario.seed;
+    options.seeds = {scenario.seed, scenario.seed};
     options.sweep.simulate = [&scenario](const sim::SeedOptions&) {
       return sim::Simulate(scenario);
     };
   }
-  return Run(options);
+  options.sweep.keep_digests = !options.digests_out.empty();
+  options.words = *words;
+  return Run(std::move(options));
 }
 
 }  // namespace

@@ -2,9 +2,9 @@
 
 #include <cstdio>
 #include <fstream>
+#include <string_view>
 
 #include "sim/simulation.h"
-#include "tools/args.h"
 #include "tools/caller_path.h"
 
 namespace tools {
@@ -42,23 +42,6 @@ void AppendDigest(std::ofstream* out, uint64_t step, uint64_t digest) {
 }
 
 }  // namespace
-
-absl::Status ParseRange(std::string_view text,
-                        std::optional<LookOptions::Range>* range) {
-  const size_t dots = text.find("..");
-  if (dots == std::string_view::npos) {
-    return absl::InvalidArgumentError("a range is FROM..TO");
-  }
-  const absl::StatusOr<int64_t> first = ParseInteger(text.substr(0, dots));
-  const absl::StatusOr<int64_t> last = ParseInteger(text.substr(dots + 2));
-  if (!first.ok()) return first.status();
-  if (!last.ok()) return last.status();
-  if (*first < 0 || *last < *first) {
-    return absl::InvalidArgumentError("a range rises from 0");
-  }
-  *range = {static_cast<uint64_t>(*first), static_cast<uint64_t>(*last)};
-  return absl::OkStatus();
-}
 
 absl::Status LookClosely(const sim::Scenario& scenario,
                          const LookOptions& options) {

@@ -6,10 +6,10 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <string_view>
 
 #include "absl/status/status.h"
 #include "sim/scenario.h"
+#include "tools/args.h"
 
 namespace tools {
 
@@ -17,24 +17,16 @@ namespace tools {
 inline constexpr uint64_t kStepsPerDigest = 64;
 
 struct LookOptions {
-  struct Range {
-    uint64_t first = 0;
-    uint64_t last = 0;
-  };
   bool narrative = false;
-  std::optional<Range> steps;     // by number, from 1
-  std::optional<Range> steps_us;  // by simulated time
-  std::string trail_out;          // file; empty: none
+  std::optional<NumberRange> steps;     // by number, from 1
+  std::optional<NumberRange> steps_us;  // by simulated time
+  std::string trail_out;                // file; empty: none
 
   bool wanted() const {
     return narrative || steps.has_value() || steps_us.has_value() ||
            !trail_out.empty();
   }
 };
-
-// "FROM..TO". InvalidArgument says what is wrong.
-absl::Status ParseRange(std::string_view text,
-                        std::optional<LookOptions::Range>* range);
 
 // Runs the scenario in this process and tells stdout what is wanted, as it
 // happens: what it says last is what it was at. The trail's file has a line

@@ -1,26 +1,18 @@
-// What is said of a sweep: as JSON, as a summary for people, and of each
-// failure the line that repeats it.
+// What is said of a sweep to people: a summary, and of each failure the line
+// that repeats it. To programs: sweep_record.h.
 #ifndef TOOLS_SIMULATE_REPORT_H_
 #define TOOLS_SIMULATE_REPORT_H_
 
-#include <string>
-
-#include "tools/simulate_sweep.h"
+#include "tools/sweep_record.h"
 
 namespace tools {
-
-// A sweep in which faults had no effect says nothing.
-bool IsVoid(const SweepResult& result);
-
-// One JSON object, without a newline at its end.
-std::string ToJson(const SweepOptions& options, const SweepResult& result);
 
 // To stdout; `details`: every count too.
 void PrintSummary(const SweepResult& result, bool details);
 
 // To stderr, with the command that repeats it. `options`: of the sweep's runs;
 // `scenario`: the file that was run instead, or empty.
-void PrintFailure(const SweepFailure& failure, sim::SeedOptions options,
+void PrintFailure(const SweepFailure& failure, const std::string& options,
                   const std::string& scenario);
 
 }  // namespace tools

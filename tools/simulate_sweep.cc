@@ -24,7 +24,7 @@ namespace tools {
 namespace {
 
 // What goes through a worker's pipe: lines of a letter and fields. Texts stand
-// last, with their newlines made spaces.
+// last, with their newlines made spaces and what is not ASCII made ?.
 //   B seed               the worker begins a seed
 //   V kind checker text  a violation in it
 //   F name value         a fault class's effects      C name value: a count
@@ -33,7 +33,10 @@ namespace {
 //   S text               the seed reached outside: the worker is about to die
 //   U text               why the worker is not sealed
 std::string OneLine(std::string text) {
-  std::replace(text.begin(), text.end(), '\n', ' ');
+  for (char& c : text) {
+    if (c == '\n') c = ' ';
+    if (c < 0x20 || c > 0x7e) c = '?';
+  }
   return text;
 }
 
@@ -108,6 +111,14 @@ std::string Report(const sim::SimulationResult& result) {
   }
 }
 
+// CPU time of the workers that have ended.
+int64_t ChildrenUs() {
+  rusage usage;
+  getrusage(RUSAGE_CHILDREN, &usage);
+  return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1'000'000 +
+         usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
+}
+
 struct Worker {
   pid_t pid = -1;
   int fd = -1;
@@ -126,6 +137,7 @@ class Sweeper {
       : options_(options), on_failure_(on_failure) {}
 
   SweepResult Run() {
+    const int64_t before_us = ChildrenUs();
     const uint64_t seeds = options_.last_seed - options_.first_seed + 1;
     const auto jobs = static_cast<uint64_t>(options_.jobs);
     for (uint64_t i = 0; i < std::min(jobs, seeds); ++i) {
@@ -136,11 +148,7 @@ class Sweeper {
                      [](const SweepFailure& a, const SweepFailure& b) {
                        return a.seed < b.seed;
                      });
-    rusage usage;
-    getrusage(RUSAGE_CHILDREN, &usage);
-    result_.cpu_us =
-        (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1'000'000 +
-        usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
+    result_.cpu_us = ChildrenUs() - before_us;
     return std::move(result_);
   }
 
@@ -357,24 +365,28 @@ int ExitCode(const std::vector<SweepFailure>& failures) {
   return 0;
 }
 
-std::string ReproduceLine(const sim::SeedOptions& options) {
+std::string OptionsText(const sim::SeedOptions& options) {
   static const sim::SeedOptions usual;
-  std::string line = "reproduce: ./bazelw run //tools:simulate -- --seed=" +
-                     std::to_string(options.seed);
+  std::string text;
   if (options.seconds != usual.seconds) {
-    line += " --seconds=" + std::to_string(options.seconds);
+    text += " --seconds=" + std::to_string(options.seconds);
   }
   if (options.profile != usual.profile) {
-    line += " --profile=" + std::string(sim::ToString(options.profile));
+    text += " --profile=" + std::string(sim::ToString(options.profile));
   }
   if (options.nodes.has_value()) {
-    line += " --nodes=" + std::to_string(*options.nodes);
+    text += " --nodes=" + std::to_string(*options.nodes);
   }
   if (options.operations_per_second.has_value()) {
-    line += " --operations=" + std::to_string(*options.operations_per_second);
+    text += " --operations=" + std::to_string(*options.operations_per_second);
   }
-  if (options.standard) line += " --standard";
-  return line;
+  if (options.standard) text += " --standard";
+  return text.empty() ? text : text.substr(1);
+}
+
+std::string ReproduceLine(uint64_t seed, const std::string& options) {
+  return "reproduce: ./bazelw run //tools:simulate -- --seed=" +
+         std::to_string(seed) + (options.empty() ? "" : " ") + options;
 }
 
 }  // namespace tools

@@ -70,8 +70,10 @@ inline constexpr int kExitNonDeterministic = 13;
 inline constexpr int kExitCrash = 14;
 inline constexpr int kExitVoid = 15;  // a class of faults had no effect
 
+// The flags that give a run these options, its seed apart: "" if all are usual.
+std::string OptionsText(const sim::SeedOptions& options);
 // The command that repeats a failing seed.
-std::string ReproduceLine(const sim::SeedOptions& options);
+std::string ReproduceLine(uint64_t seed, const std::string& options);
 
 }  // namespace tools
 

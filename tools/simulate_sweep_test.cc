@@ -138,17 +138,19 @@ TEST(SweepTest, TheWorstFailureNamesTheExitCode) {
 }
 
 TEST(SweepTest, SaysHowToRepeat) {
+  EXPECT_EQ(OptionsText({.seed = 7}), "");
+  const std::string options = OptionsText({.seed = 7,
+                                           .seconds = 30,
+                                           .profile = sim::Profile::kNet,
+                                           .nodes = 5,
+                                           .operations_per_second = 100,
+                                           .standard = true});
+  EXPECT_EQ(options,
+            "--seconds=30 --profile=net --nodes=5 --operations=100 "
+            "--standard");
   const std::string command = "reproduce: ./bazelw run //tools:simulate -- ";
-  EXPECT_EQ(ReproduceLine({.seed = 7}), command + "--seed=7");
-  EXPECT_EQ(ReproduceLine({.seed = 7,
-                           .seconds = 30,
-                           .profile = sim::Profile::kNet,
-                           .nodes = 5,
-                           .operations_per_second = 100,
-                           .standard = true}),
-            command +
-                "--seed=7 --seconds=30 --profile=net --nodes=5 "
-                "--operations=100 --standard");
+  EXPECT_EQ(ReproduceLine(7, ""), command + "--seed=7");
+  EXPECT_EQ(ReproduceLine(7, options), command + "--seed=7 " + options);
 }
 
 }  // namespace
