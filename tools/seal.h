@@ -7,7 +7,7 @@
 // for. It cannot be undone.
 //
 // What a seal cannot see: addresses (compare runs with and without address
-// randomisation, //tools:clothes) and the instructions RDRAND and RDSEED, which
+// randomisation, //tools/clothes) and the instructions RDRAND and RDSEED, which
 // //tools/tidy:purity_test has no symbol for either.
 #ifndef TOOLS_SEAL_H_
 #define TOOLS_SEAL_H_
