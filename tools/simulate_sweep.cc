@@ -311,9 +311,9 @@ class Sweeper {
     *in >> digest >> events >> simulated_us >> hurt >> unknown >> operations >>
         probes;
     CHECK(!in->fail());
-    result_.operations_min = result_.runs == 0
-                                 ? operations
-                                 : std::min(result_.operations_min, operations);
+    result_.operations_min = std::exchange(finished_, true)
+                                 ? std::min(result_.operations_min, operations)
+                                 : operations;
     ++result_.runs;
     result_.events += events;
     result_.simulated_us += simulated_us;
@@ -338,6 +338,7 @@ class Sweeper {
   const SweepOptions& options_;
   const OnFailure& on_failure_;
   std::vector<Worker> workers_;
+  bool finished_ = false;  // a run that did not die was seen
   SweepResult result_;
 };
 

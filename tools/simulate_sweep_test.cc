@@ -112,6 +112,10 @@ TEST(SweepTest, GoesOnAfterAWorkerThatDied) {
   }
 }
 
+TEST(SweepTest, RunsThatDiedAreNotTheShortest) {
+  EXPECT_EQ(Sweep(Seeds(103, 106, 1), nullptr).operations_min, 305u);
+}
+
 TEST(SweepTest, RunsEachSeedTwiceWhenAsked) {
   SweepOptions options = Seeds(107, 108, 1);
   options.first_seed = 108;
