@@ -205,14 +205,14 @@ bool ReadMember(const std::string& name, JsonScanner* in, SweepRecord* record) {
 
 void AddCounts(const std::vector<sim::Count>& from,
                std::vector<sim::Count>* into) {
-  for (const auto& [name, value] : from) {
+  for (const sim::Count& count : from) {
     const auto known = std::find_if(
         into->begin(), into->end(),
-        [&name](const auto& count) { return count.first == name; });
+        [&count](const sim::Count& sum) { return sum.first == count.first; });
     if (known == into->end()) {
-      into->push_back({name, value});
+      into->push_back(count);
     } else {
-      known->second += value;
+      known->second += count.second;
     }
   }
 }
