@@ -229,10 +229,11 @@ int Run(Options options) {
         options.scenario_out, {ScenarioOf(options), VerdictOf(record->result)});
     if (!status.ok()) return Usage(status);
   }
+  const int code = Tell(options, *record);
   if (options.scenario.has_value() && options.scenario->expect.has_value()) {
     return ExitCodeOf(*options.scenario->expect, record->result);
   }
-  return Tell(options, *record);
+  return code;
 }
 
 // Which scenario a seed is made into.
@@ -330,7 +331,6 @@ std::string Check(const absl::StatusOr<std::vector<std::string>>& words,
   if (one && !options.one()) {
     return "what is said of one run needs --seed or --scenario";
   }
-  if (options.shrink && !options.one()) return "--shrink needs one run";
   if (options.seed.has_value() && options.scenario.has_value()) {
     return "a scenario has its seed in its file";
   }
@@ -371,7 +371,7 @@ int Main(const std::vector<std::string>& args) {
   if (options.scenario.has_value()) {
     const sim::Scenario& scenario = options.scenario->scenario;
     options.seeds = {scenario.seed, scenario.seed};
-    options.sweep.simulate = [&scenario](const sim::SeedOptions&) {
+    options.sweep.simulate = [scenario](const sim::SeedOptions&) {
       return sim::Simulate(scenario);
     };
   }

@@ -64,5 +64,5 @@ echo "at 5 Crash victim=somebody" >broken
 expect 2 "broken: line 1: field \"victim\" wants" --scenario=broken
 expect 2 "cannot read absent" --scenario=absent
 expect 2 "has its seed in its file" --scenario=honest --seed=1
-expect 2 "needs one run" --seeds=1..2 --shrink
+expect 2 "needs --seed or --scenario" --seeds=1..2 --shrink
 exit "$((failures > 0))"
