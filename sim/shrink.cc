@@ -23,7 +23,7 @@ constexpr uint64_t kEventsOfACrash = 20'000;
 // Passes over everything, until nothing gets smaller.
 constexpr int kRoundsMax = 12;
 // Other seeds under which a fault may turn out not to be needed.
-constexpr uint64_t kOtherSeeds = 6;
+constexpr uint64_t kOtherSeeds = 20;
 // Of more operations than this, times and values are left alone.
 constexpr size_t kOperationsPolished = 24;
 
@@ -265,8 +265,8 @@ class Shrinker {
       if (AnySeed([i](Scenario* s) { RemoveFaults(s, i, i + 1); })) return true;
     }
     const size_t operations = now().operations.size();
-    if (operations > kOperationsPolished) return false;
-    for (size_t piece = (operations + 1) / 2; piece > 0; piece /= 2) {
+    const size_t least = operations / kOperationsPolished + 1;
+    for (size_t piece = (operations + 1) / 2; piece >= least; piece /= 2) {
       for (size_t end = operations; end >= piece; end -= piece) {
         const size_t begin = end - piece;
         if (AnySeed([=](Scenario* s) { RemoveOperations(s, begin, end); })) {
