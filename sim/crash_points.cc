@@ -30,7 +30,6 @@ CrashPoints::CrashPoints(uint64_t seed)
   base_.config.heartbeat_us = kElectionUs / 6;
   base_.config.segment_bytes = 2 << 10;  // so that some rolls are among them
   const SimulationResult uncut = Simulate(base_);
-  CHECK(uncut.violations.empty());
   passed_ = uncut.points_passed;
   for (const PointsPassed& node : passed_) {
     size_ += kWays * (node.port_calls + node.file_operations);
@@ -59,6 +58,12 @@ Scenario CrashPoints::At(uint64_t point) const {
   Scenario scenario = base_;
   scenario.config.cut = PointAt(point);
   return scenario;
+}
+
+Scenario ScenarioOf(const SeedOptions& options) {
+  if (!options.crash_points.has_value()) return DrawScenario(options);
+  return CrashPoints(static_cast<uint64_t>(*options.crash_points))
+      .At(options.seed);
 }
 
 }  // namespace sim

@@ -19,7 +19,8 @@ namespace sim {
 
 class CrashPoints {
  public:
-  // Runs the uncut run of `seed` once. CHECKs that nothing is wrong with it.
+  // Runs the uncut run of `seed` once. (What is wrong with it is wrong with the
+  // cut ones too, and told there.)
   explicit CrashPoints(uint64_t seed);
 
   uint64_t size() const { return size_; }
@@ -33,6 +34,9 @@ class CrashPoints {
   std::vector<PointsPassed> passed_;
   uint64_t size_ = 0;
 };
+
+// The scenario that the options name: drawn, or one of the crash points.
+Scenario ScenarioOf(const SeedOptions& options);
 
 }  // namespace sim
 

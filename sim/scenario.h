@@ -94,6 +94,9 @@ struct SeedOptions {
   std::optional<int64_t> operations_per_second;
   bool standard = false;  // the timers and disks that WorldConfig has
   std::optional<FaultPlan> plan;
+  // Not a drawn run at all: the short run of this seed, cut at place `seed`
+  // (crash_points.h; ScenarioOf there).
+  std::optional<int64_t> crash_points;
 };
 
 Scenario DrawScenario(const SeedOptions& options);

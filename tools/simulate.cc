@@ -5,6 +5,7 @@
 //   simulate --seeds=1..2000 --jobs=2    a sweep
 //   simulate --seeds=1..1000000 --json_out=FILE    a campaign, which goes on
 //   simulate --merge FILE...             what campaigns add up to
+//   simulate --crash_points=7            a short run, cut at every place
 //   simulate --seed=7 --shrink --scenario_out=FILE   the smallest that fails
 //   simulate --scenario=FILE             a run that is written down
 //
@@ -23,6 +24,7 @@
 #include <vector>
 
 #include "registry/checker/history.h"
+#include "sim/crash_points.h"
 #include "sim/simulation.h"
 #include "tools/args.h"
 #include "tools/caller_path.h"
@@ -58,6 +60,8 @@ struct Options {
   std::optional<sim::ScenarioFile> scenario;  // what was read there
   bool shrink = false;
   std::string scenario_out;
+
+  bool seeds_given = false;
 
   // Not a sweep.
   bool one() const { return seed.has_value() || scenario.has_value(); }
@@ -104,9 +108,8 @@ sim::SeedOptions FirstOf(const SweepOptions& sweep) {
 
 // The one scenario that is asked for.
 sim::Scenario ScenarioOf(const Options& options) {
-  return options.scenario.has_value()
-             ? options.scenario->scenario
-             : sim::DrawScenario(FirstOf(options.sweep));
+  return options.scenario.has_value() ? options.scenario->scenario
+                                      : sim::ScenarioOf(FirstOf(options.sweep));
 }
 
 bool WriteHistory(const std::string& file, const sim::Scenario& scenario) {
@@ -242,6 +245,7 @@ void DeclareSeeds(Flags* flags, Options* options) {
   flags->Add(
       "seeds",
       [options](std::string_view text) {
+        options->seeds_given = true;
         return ParseRange(text, &options->seeds);
       },
       "A..B", "a run for each of these");
@@ -260,6 +264,8 @@ void DeclareSeeds(Flags* flags, Options* options) {
                 "a simulated second, instead of what is drawn");
   flags->Switch("standard", &each->standard,
                 "default timers and disks, instead of what is drawn");
+  flags->Number("crash_points", &each->crash_points, 0, kSeedMax, "S",
+                "cut the short run of seed S; --seed and --seeds are places");
 }
 
 // How a sweep runs, and what is said of it.
@@ -319,6 +325,18 @@ void DeclareScenario(Flags* flags, Options* options) {
               "write the scenario (one seed), shrunk with --shrink");
 }
 
+// The places of --crash_points: those asked for, or all.
+absl::Status ChoosePlaces(Options* options) {
+  const int64_t seed = *options->sweep.each.crash_points;
+  const uint64_t places = sim::CrashPoints(static_cast<uint64_t>(seed)).size();
+  if (!options->seeds_given && !options->seed.has_value()) {
+    options->seeds = {0, places - 1};
+  }
+  if (options->seeds.last < places) return absl::OkStatus();
+  return absl::InvalidArgumentError("the run has places 0.." +
+                                    std::to_string(places - 1));
+}
+
 // What is wrong with the command line, or empty.
 std::string Check(const absl::StatusOr<std::vector<std::string>>& words,
                   const Options& options) {
@@ -367,6 +385,10 @@ int Main(const std::vector<std::string>& args) {
   if (options.seed.has_value()) {
     options.seeds.first = options.seeds.last =
         static_cast<uint64_t>(*options.seed);
+  }
+  if (options.sweep.each.crash_points.has_value()) {
+    const absl::Status status = ChoosePlaces(&options);
+    if (!status.ok()) return Usage(status);
   }
   if (options.scenario.has_value()) {
     const sim::Scenario& scenario = options.scenario->scenario;

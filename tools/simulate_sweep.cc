@@ -18,6 +18,7 @@
 
 #include "raft/check.h"
 #include "raft/digest.h"
+#include "sim/crash_points.h"
 #include "tools/seal.h"
 
 namespace tools {
@@ -94,7 +95,7 @@ std::string Report(const sim::SimulationResult& result) {
   if (options.sealed) SealWorker(fd);
   const auto run = [&options](const sim::SeedOptions& one) {
     return options.simulate ? options.simulate(one)
-                            : sim::Simulate(sim::DrawScenario(one));
+                            : sim::Simulate(sim::ScenarioOf(one));
   };
   const auto step = static_cast<uint64_t>(options.jobs);
   while (true) {
@@ -382,6 +383,9 @@ std::string OptionsText(const sim::SeedOptions& options) {
     text += " --operations=" + std::to_string(*options.operations_per_second);
   }
   if (options.standard) text += " --standard";
+  if (options.crash_points.has_value()) {
+    text += " --crash_points=" + std::to_string(*options.crash_points);
+  }
   return text.empty() ? text : text.substr(1);
 }
 
