@@ -120,9 +120,9 @@ class Knobs {
         [this](auto& one) {
           using T = std::remove_cvref_t<decltype(one)>;
           if constexpr (raft::HasFields<T>) {
-            Fields(&one, Knob::Kind::kStrength);
+            this->Fields(&one, Knob::Kind::kStrength);
           } else {
-            Alternative(&one);
+            this->Alternative(&one);
           }
         },
         *variant);
