@@ -131,8 +131,10 @@ SimulationResult World::Run() {
       DigestState(DisksAreDue(events_));
     }
     if (observers_.narrator) Narrate(event);
-    Demand(events_ < events_max, "event_storm",
-           "more than " + std::to_string(events_max) + " events");
+    if (events_ >= events_max) {
+      Demand(false, "event_storm",
+             "more than " + std::to_string(events_max) + " events");
+    }
   }
   DigestState(true);
   if (violations_.empty()) CheckAtEnd();
