@@ -91,6 +91,25 @@ TEST(SimulationTest, HealthyWithoutFaults) {
   }
 }
 
+// More than some of the clients can ask (a client may have a single call under
+// way): what cannot be asked in time is refused, and the rest is answered.
+TEST(SimulationTest, AnOverloadedClusterDoesNotCollapse) {
+  for (const Profile profile : {Profile::kHealthy, Profile::kAll}) {
+    const SimulationResult result = RunSeed({.seed = 5,
+                                             .seconds = 5,
+                                             .profile = profile,
+                                             .nodes = 5,
+                                             .operations_per_second = 1000,
+                                             .standard = true});
+    EXPECT_EQ(Text(result), "") << ToString(profile);
+    EXPECT_FALSE(result.linearizability_unknown);
+    EXPECT_GE(result.operations, 4'000u);
+    if (profile != Profile::kHealthy) continue;
+    EXPECT_EQ(result.leaders, 1u);
+    EXPECT_GE(CountOf(result.counts, "answered") * 100, result.operations * 95);
+  }
+}
+
 TEST(SimulationTest, DoesWhatThePlanSays) {
   FaultPlan plan;
   plan.heal_at_us = kHealUs;
