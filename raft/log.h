@@ -23,6 +23,10 @@ class Log {
   Index last_index() const { return Index(entries_.size()); }
   Term last_term() const { return TermAt(last_index()); }
   Index stable() const { return stable_; }
+  // Whether some of the entries from `from` on are on their way to the disk.
+  bool persisting(Index from) const {
+    return from <= handed_ && stable_ < handed_;
+  }
   // Requires 1 <= index <= last_index().
   const Entry& at(Index index) const;
   // Term 0 at index 0. Requires index <= last_index().

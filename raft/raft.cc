@@ -16,6 +16,7 @@ Raft::Raft(const Config& config, Restored restored, Time now)
       term_(restored.term),
       vote_(restored.vote),
       log_(std::move(restored.log)),
+      vote_restored_(restored.vote.valid()),
       tell_commit_at_(Time::Never()) {
   CHECK(config_.self.valid());
   CHECK_GE(config_.voters.size(), size_t{1});

@@ -148,6 +148,7 @@ class Raft {
   void RequestVotes(Term term, bool pre_vote);
   void CountVotes();
   void BecomeFollower(Term term, NodeId leader);
+  void LoseLeadership();
   void BecomeLeader();
   void AdoptTerm(Term term);
   void HearLeader(Term term, NodeId leader);
@@ -205,6 +206,7 @@ class Raft {
   NodeId vote_;
   Log log_;
   bool hard_state_dirty_ = false;  // differs from the last Persist
+  bool vote_restored_;             // the vote was cast in an earlier life
   PersistToken hard_state_token_;  // the last Persist that changed it
   PersistToken issued_;            // the last Persist
   PersistToken persisted_;         // durable up to here

@@ -28,6 +28,7 @@ void Raft::TickElection() {
 // was cut off does not come back with a term that unseats a working leader.
 void Raft::StartPreVote() {
   if (closed_hint_) EmitProbe(ProbeId::kPeerClosedElection);
+  if (role_ == Role::kCandidate) EmitProbe(ProbeId::kElectionTimedOut);
   BecomeFollower(term_, kNobody);
   role_ = Role::kPreCandidate;
   ++attempt_;
@@ -36,6 +37,7 @@ void Raft::StartPreVote() {
 }
 
 void Raft::StartElection() {
+  if (attempt_ > 1) EmitProbe(ProbeId::kPreVoteWonLater);
   BecomeFollower(term_ + 1, kNobody);
   role_ = Role::kCandidate;
   vote_ = config_.self;
@@ -67,6 +69,7 @@ void Raft::CountVotes() {
     case VoteResult::kPending:
       return;
     case VoteResult::kLost:
+      if (role_ == Role::kCandidate) EmitProbe(ProbeId::kElectionLost);
       // The election timer runs on: the next attempt is not sooner for it.
       BecomeFollower(term_, kNobody);
       return;
@@ -83,6 +86,7 @@ void Raft::BecomeFollower(Term term, NodeId leader) {
   if (term > term_) {
     term_ = term;
     vote_ = kNobody;
+    vote_restored_ = false;
     attempt_ = 0;
     hard_state_dirty_ = true;
   }
@@ -91,12 +95,19 @@ void Raft::BecomeFollower(Term term, NodeId leader) {
   // Otherwise the timer runs on. Only a grant and a live leader put it off: a
   // node that cannot win, but starts elections, must not keep down those that
   // can (M08).
-  if (was_leader) {
-    RefuseConfirmingReads();
-    tell_commit_at_ = Time::Never();
-    ResetElectionTimer();
-  }
+  if (was_leader) LoseLeadership();
   if (news) FailForwardedReads();
+}
+
+void Raft::LoseLeadership() {
+  if (!CommittedInTerm()) EmitProbe(ProbeId::kDeposedBeforeTermCommit);
+  if (log_.stable() < log_.last_index()) {
+    EmitProbe(ProbeId::kDeposedWhilePersisting);
+  }
+  if (!confirming_.empty()) EmitProbe(ProbeId::kDeposedWithReads);
+  RefuseConfirmingReads();
+  tell_commit_at_ = Time::Never();
+  ResetElectionTimer();
 }
 
 void Raft::AdoptTerm(Term term) { BecomeFollower(term, kNobody); }
@@ -135,6 +146,9 @@ void Raft::HearLeader(Term term, NodeId leader) {
     CHECK(role_ != Role::kLeader);
     CHECK(!leader_.valid() || leader_ == leader);
   }
+  if (term == term_ && role_ != Role::kFollower) {
+    EmitProbe(ProbeId::kCandidateFellBack);
+  }
   if (term > term_ || role_ != Role::kFollower || leader_ != leader) {
     BecomeFollower(term, leader);
   }
@@ -170,11 +184,19 @@ void Raft::Handle(NodeId from, const VoteRequest& request) {
   }
   if (request.term > term_) AdoptTerm(request.term);
   const bool free = vote_ == from || (!vote_.valid() && !leader_.valid());
-  const bool granted =
-      free && log_.AtLeastAsCompleteAs(request.last_index, request.last_term);
+  const bool complete =
+      log_.AtLeastAsCompleteAs(request.last_index, request.last_term);
+  if (free && !complete) EmitProbe(ProbeId::kVoteRefusedStaleLog);
+  const bool granted = free && complete;
   if (granted) {
     CHECK(role_ != Role::kLeader);
     CHECK(role_ != Role::kCandidate);
+    if (request.last_index < log_.last_index()) {
+      EmitProbe(ProbeId::kVoteGrantedShorterLog);
+    }
+    if (vote_ == from && vote_restored_) {
+      EmitProbe(ProbeId::kVoteRepeatedAfterRestart);
+    }
     if (vote_ != from) {
       vote_ = from;
       hard_state_dirty_ = true;
@@ -216,6 +238,9 @@ void Raft::Handle(NodeId from, const VoteReply& reply) {
              (!reply.granted || reply.term == term_ + 1);
   } else {
     counts = role_ == Role::kCandidate && reply.term == term_;
+    if (reply.granted && reply.term < term_) {
+      EmitProbe(ProbeId::kVoteReplyTooLate);
+    }
   }
   Peer* peer = FindPeer(from);
   if (!counts || peer == nullptr) return;

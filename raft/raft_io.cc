@@ -1,6 +1,56 @@
 #include "raft/raft_io.h"
 
+#include <cstddef>
+#include <iterator>
+
 namespace raft {
+namespace {
+
+// By id.
+constexpr std::string_view kProbeNames[] = {
+    "",
+    "truncated-suffix",
+    "truncated-two-or-more",
+    "vote-waited-for-persist",
+    "ack-waited-for-persist",
+    "leader-stepped-down-by-quorum",
+    "pre-vote-refused-sticky",
+    "read-waited-for-term-commit",
+    "commit-waited-for-own-term",
+    "window-full",
+    "stale-round-ignored",
+    "peer-closed-election",
+    "committed-before-own-persist",
+    "vote-repeated-after-restart",
+    "vote-refused-stale-log",
+    "vote-granted-shorter-log",
+    "vote-reply-too-late",
+    "election-timed-out",
+    "election-lost",
+    "pre-vote-won-later",
+    "candidate-fell-back",
+    "deposed-by-reply",
+    "deposed-before-term-commit",
+    "deposed-while-persisting",
+    "deposed-with-reads",
+    "deposed-with-commands",
+    "truncated-while-persisting",
+    "append-known",
+    "append-too-late",
+    "ack-too-late",
+    "refusal-too-late",
+    "asked-again",
+    "commit-by-heartbeat",
+    "read-reply-of-earlier-life",
+    "forwarded-read-expired",
+    "session-over-before-command",
+    "repeat-answered-from-kept",
+    "repeat-answered-compacted",
+    "keep-alive-waited-for-expiry",
+};
+static_assert(std::size(kProbeNames) == static_cast<size_t>(kLastProbeId) + 1);
+
+}  // namespace
 
 std::string_view ToString(RefusalReason reason) {
   switch (reason) {
@@ -27,33 +77,9 @@ std::string_view ToString(Role role) {
 }
 
 std::string_view ToString(ProbeId id) {
-  switch (id) {
-    case ProbeId::kTruncatedSuffix:
-      return "truncated-suffix";
-    case ProbeId::kTruncatedTwoOrMore:
-      return "truncated-two-or-more";
-    case ProbeId::kVoteWaitedForPersist:
-      return "vote-waited-for-persist";
-    case ProbeId::kAckWaitedForPersist:
-      return "ack-waited-for-persist";
-    case ProbeId::kLeaderSteppedDownByQuorum:
-      return "leader-stepped-down-by-quorum";
-    case ProbeId::kPreVoteRefusedSticky:
-      return "pre-vote-refused-sticky";
-    case ProbeId::kReadWaitedForTermCommit:
-      return "read-waited-for-term-commit";
-    case ProbeId::kCommitWaitedForOwnTerm:
-      return "commit-waited-for-own-term";
-    case ProbeId::kWindowFull:
-      return "window-full";
-    case ProbeId::kStaleRoundIgnored:
-      return "stale-round-ignored";
-    case ProbeId::kPeerClosedElection:
-      return "peer-closed-election";
-    case ProbeId::kCommittedBeforeOwnPersist:
-      return "committed-before-own-persist";
-  }
-  return "unknown probe";
+  const auto at = static_cast<size_t>(id);
+  return at > 0 && at < std::size(kProbeNames) ? kProbeNames[at]
+                                               : "unknown probe";
 }
 
 }  // namespace raft

@@ -219,22 +219,54 @@ struct RoleChanged {
   }
 };
 
-// Rare situations that a sweep must have seen ("sometimes" assertions). The
-// list is append-only.
+// Rare situations that a sweep must have seen ("sometimes" assertions): a test
+// that never gets there says nothing about the code that stands there. The list
+// is append-only, and numbers are never given twice. To remove one needs the
+// argument, in the commit, that the situation cannot happen any more; that a
+// sweep does not reach it is no argument, but a hole in the sweep.
 enum class ProbeId : uint8_t {
-  kTruncatedSuffix = 1,         // a follower removed conflicting entries
-  kTruncatedTwoOrMore = 2,      // ... at least two of them
-  kVoteWaitedForPersist = 3,    // a vote reply was held until durable
-  kAckWaitedForPersist = 4,     // an append ack was held until durable
+  kTruncatedSuffix = 1,            // a follower removed conflicting entries
+  kTruncatedTwoOrMore = 2,         // ... at least two of them
+  kVoteWaitedForPersist = 3,       // a vote reply was held until durable
+  kAckWaitedForPersist = 4,        // an append ack was held until durable
   kLeaderSteppedDownByQuorum = 5,  // check-quorum
-  kPreVoteRefusedSticky = 6,    // a live leader protected from disruption
-  kReadWaitedForTermCommit = 7,  // ReadIndex before the term's first commit
+  kPreVoteRefusedSticky = 6,       // a live leader protected from disruption
+  kReadWaitedForTermCommit = 7,    // ReadIndex before the term's first commit
   kCommitWaitedForOwnTerm = 8,  // an older term's entry not committed by count
   kWindowFull = 9,              // flow control stopped an append
   kStaleRoundIgnored = 10,      // a confirmation of an older round came late
   kPeerClosedElection = 11,     // the closed-connection hint started one
   kCommittedBeforeOwnPersist = 12,  // followers alone made the quorum
+  kVoteRepeatedAfterRestart = 13,   // the vote of an earlier life
+  kVoteRefusedStaleLog = 14,        // a real vote, refused for the log alone
+  kVoteGrantedShorterLog = 15,  // the later last term won over the longer log
+  kVoteReplyTooLate = 16,       // a grant of a term that its candidate has left
+  kElectionTimedOut = 17,   // split, or unanswered: the candidate tries again
+  kElectionLost = 18,       // a majority refused a real vote
+  kPreVoteWonLater = 19,    // ... at the second attempt in a term or later
+  kCandidateFellBack = 20,  // a (pre-)candidate heard the leader of its term
+  kDeposedByReply = 21,     // a leader learned of a later term from an answer
+  kDeposedBeforeTermCommit = 22,   // ... with no-op uncommitted (figure 8)
+  kDeposedWhilePersisting = 23,    // ... own entries not durable yet
+  kDeposedWithReads = 24,          // reads failed because leadership was lost
+  kDeposedWithCommands = 25,       // clients were answered outcome_unknown
+  kTruncatedWhilePersisting = 26,  // A-B-A: on its way to the disk
+  kAppendKnown = 27,               // doubled or late; removes nothing behind it
+  kAppendTooLate = 28,             // of a term that is over; refused
+  kAckTooLate = 29,      // of an earlier term than its leader's; ignored
+  kRefusalTooLate = 30,  // a refusal that is older than what was learned since
+  kAskedAgain = 31,      // unacknowledged appends may be lost: asked for them
+  kCommitByHeartbeat = 32,  // a follower learned the commit without an append
+  kReadReplyOfEarlierLife = 33,    // asked for by this node before it died
+  kForwardedReadExpired = 34,      // no leader answered a follower in time
+  kSessionOverBeforeCommand = 35,  // ended with its command in the log
+  kRepeatAnsweredFromKept = 36,    // a command came twice, and was applied once
+  kRepeatAnsweredCompacted = 37,   // ... and its reply was forgotten already
+  kKeepAliveWaitedForExpiry = 38,  // a sign of life met the expiry on its way
 };
+// The list ends here; a sweep keeps what it saw as the bits of one number.
+inline constexpr ProbeId kLastProbeId = ProbeId::kKeepAliveWaitedForExpiry;
+static_assert(static_cast<int>(kLastProbeId) < 64);
 std::string_view ToString(ProbeId id);
 
 struct Probe {

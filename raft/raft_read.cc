@@ -153,7 +153,10 @@ void Raft::ForwardReads() {
 void Raft::Handle(NodeId from, const ReadIndexReply& reply) {
   if (reply.term > term_) AdoptTerm(reply.term);
   if (reply.term < term_ || from != leader_) return;
-  if (reply.boot != config_.boot) return;  // an earlier life asked
+  if (reply.boot != config_.boot) {  // an earlier life asked
+    EmitProbe(ProbeId::kReadReplyOfEarlierLife);
+    return;
+  }
   const auto waiting = std::find_if(
       forwarded_.begin(), forwarded_.end(),
       [&](const ForwardedRead& read) { return read.id > reply.id; });
@@ -177,6 +180,7 @@ void Raft::ExpireForwardedReads() {
       forwarded_.begin(), forwarded_.end(),
       [&](const ForwardedRead& read) { return read.deadline > now_; });
   for (auto read = forwarded_.begin(); read != waiting; ++read) {
+    EmitProbe(ProbeId::kForwardedReadExpired);
     Emit(ReadFailed{read->id});
   }
   forwarded_.erase(forwarded_.begin(), waiting);

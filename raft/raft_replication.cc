@@ -15,6 +15,7 @@ namespace raft {
 
 void Raft::Handle(NodeId from, const AppendRequest& request) {
   if (request.term < term_) {
+    EmitProbe(ProbeId::kAppendTooLate);
     RefuseAppend(from, request);  // tells the sender that it is deposed
     return;
   }
@@ -60,7 +61,10 @@ void Raft::AppendFromLeader(const AppendRequest& request) {
          log_.Holds(request.prev_index + known + 1, entries[known].term)) {
     ++known;
   }
-  if (known == entries.size()) return;
+  if (known == entries.size()) {
+    if (known > 0) EmitProbe(ProbeId::kAppendKnown);
+    return;
+  }
   CHECK_LE(entries.back().term, term_);
   const Index from = request.prev_index + known + 1;
   if (from <= log_.last_index()) {
@@ -69,6 +73,7 @@ void Raft::AppendFromLeader(const AppendRequest& request) {
     CHECK_GT(from, commit_);
     EmitProbe(ProbeId::kTruncatedSuffix);
     if (log_.last_index() > from) EmitProbe(ProbeId::kTruncatedTwoOrMore);
+    if (log_.persisting(from)) EmitProbe(ProbeId::kTruncatedWhilePersisting);
     log_.TruncateFrom(from);
   }
   for (; known < entries.size(); ++known) log_.Append(entries[known]);
@@ -83,6 +88,7 @@ void Raft::Handle(NodeId from, const Heartbeat& heartbeat) {
   // The leader bounds it by what we acknowledged in this term; we cannot have
   // lost that.
   CHECK_LE(heartbeat.commit, log_.last_index());
+  if (heartbeat.commit > commit_) EmitProbe(ProbeId::kCommitByHeartbeat);
   CommitTo(heartbeat.commit);
   QueueSend(from, HeartbeatReply{.term = term_, .round = heartbeat.round});
 }
@@ -126,6 +132,9 @@ void Raft::AppendOwn(EntryKind kind, Bytes payload) {
 // The voter that replied to this leader in its term; nullptr if there is
 // nothing to learn from the reply.
 Peer* Raft::PeerReplied(NodeId from, Term term, Round round) {
+  const bool leads = role_ == Role::kLeader;
+  if (leads && term > term_) EmitProbe(ProbeId::kDeposedByReply);
+  if (leads && term < term_) EmitProbe(ProbeId::kAckTooLate);
   if (term > term_) AdoptTerm(term);
   if (role_ != Role::kLeader || term < term_) return nullptr;
   Peer* peer = FindPeer(from);
@@ -146,7 +155,9 @@ void Raft::Handle(NodeId from, const AppendReply& reply) {
   if (peer == nullptr) return;
   if (!reply.accepted) {
     const Index guess = log_.LastAtMost(reply.hint_index, reply.hint_term);
-    peer->progress.Refused(reply.match, guess);
+    if (!peer->progress.Refused(reply.match, guess)) {
+      EmitProbe(ProbeId::kRefusalTooLate);
+    }
     return;
   }
   // Names what this leader never sent; whoever says so proves nothing.
@@ -237,7 +248,10 @@ void Raft::SendAppends(Peer* peer) {
   while (progress.may_carry() && progress.next() <= log_.last_index()) {
     SendAppend(peer, /*with_entries=*/true);
   }
-  if (progress.must_ask()) SendAppend(peer, /*with_entries=*/false);
+  if (progress.must_ask()) {
+    if (progress.waiting()) EmitProbe(ProbeId::kAskedAgain);
+    SendAppend(peer, /*with_entries=*/false);
+  }
   const bool stopped =
       progress.window_full() && progress.next() <= log_.last_index();
   if (stopped && !peer->stopped) EmitProbe(ProbeId::kWindowFull);

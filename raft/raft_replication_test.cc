@@ -295,10 +295,11 @@ TEST(Reads, ThoseOfALeaderThatCannotCommitEnd) {
 }
 
 TEST(Names, EveryEnumeratorHasOne) {
-  for (int id = 1; id <= 12; ++id) {
+  const int last = static_cast<int>(kLastProbeId);
+  for (int id = 1; id <= last; ++id) {
     EXPECT_NE(ToString(static_cast<ProbeId>(id)), "unknown probe");
   }
-  EXPECT_EQ(ToString(static_cast<ProbeId>(13)), "unknown probe");
+  EXPECT_EQ(ToString(static_cast<ProbeId>(last + 1)), "unknown probe");
   EXPECT_EQ(ToString(Role::kLeader), "leader");
   EXPECT_EQ(ToString(RefusalReason::kOverloaded), "overloaded");
 }

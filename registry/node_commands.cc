@@ -7,6 +7,28 @@
 #include "registry/node.h"
 
 namespace registry {
+namespace {
+
+void ProbeNotExecuted(NotExecuted why, Effects* effects) {
+  switch (why) {
+    case NotExecuted::kNo:
+      return;
+    case NotExecuted::kSessionOver:
+      effects->emplace_back(
+          raft::Probe{raft::ProbeId::kSessionOverBeforeCommand});
+      return;
+    case NotExecuted::kRepeated:
+      effects->emplace_back(
+          raft::Probe{raft::ProbeId::kRepeatAnsweredFromKept});
+      return;
+    case NotExecuted::kCompacted:
+      effects->emplace_back(
+          raft::Probe{raft::ProbeId::kRepeatAnsweredCompacted});
+      return;
+  }
+}
+
+}  // namespace
 
 void Node::OnCommand(ConnectionId connection, uint64_t request,
                      const CommandRequest& body, Effects* effects) {
@@ -94,6 +116,7 @@ void Node::ApplyEntry(const raft::Entry& entry, Effects* effects) {
   CommandReply reply;
   if (entry.kind == raft::EntryKind::kCommand) {
     reply = state_.Apply(entry.index, entry.payload.view());
+    ProbeNotExecuted(state_.not_executed(), effects);
   } else {
     state_.ApplyNoop(entry.index);
     // The no-op of our own term: from here on we are known to be the leader,
@@ -119,6 +142,7 @@ void Node::AbandonPending(Effects* effects) {
   for (const PendingEntry& entry : pending_) {
     if (entry.connection == kSelf) continue;
     ++counters_.outcome_unknown;
+    effects->emplace_back(raft::Probe{raft::ProbeId::kDeposedWithCommands});
     Answer(
         entry.connection, entry.request,
         Failure{.error = Error::kOutcomeUnknown, .detail = "leadership lost"},

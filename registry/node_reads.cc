@@ -104,6 +104,8 @@ void Node::AnswerKeepAlive(const WaitingRead& read, const KeepAlive& keep_alive,
   }
   if (leases_.expiring(keep_alive.session)) {
     CHECK_GT(raft_.last_index(), state_.applied());
+    effects->emplace_back(
+        raft::Probe{raft::ProbeId::kKeepAliveWaitedForExpiry});
     ready_reads_.emplace(raft_.last_index(), std::vector<WaitingRead>{read});
     return;
   }

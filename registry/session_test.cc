@@ -43,6 +43,7 @@ TEST_F(StateMachineTest, UnknownSessionChangesNothing) {
   const StateDigest before = machine_.digest();
   EXPECT_EQ(Do(SessionId(99), CreateRegistry{.registry = "u"}),
             Now(Error::kSessionExpired));
+  EXPECT_EQ(machine_.not_executed(), NotExecuted::kSessionOver);
   EXPECT_EQ(machine_.digest(), before);
   EXPECT_EQ(machine_.Read(ListRegistries()).registries.size(), 0u);
 }
@@ -167,9 +168,12 @@ TEST_F(StateMachineTest, LowWaterRisesAndNeverFalls) {
   };
   const CommandReply third = end_process(3, 0);
   const CommandReply fifth = end_process(5, 3);
+  EXPECT_EQ(machine_.not_executed(), NotExecuted::kNo);
   EXPECT_EQ(end_process(3, 0), third) << "at the mark, still kept";
+  EXPECT_EQ(machine_.not_executed(), NotExecuted::kRepeated);
   EXPECT_EQ(end_process(2, 0), Now(Error::kCompacted))
       << "below, although never applied";
+  EXPECT_EQ(machine_.not_executed(), NotExecuted::kCompacted);
   const StateDigest before = machine_.digest();
   EXPECT_EQ(end_process(2, 2), Now(Error::kCompacted));
   EXPECT_EQ(machine_.digest(), before);

@@ -92,6 +92,7 @@ void StateMachine::Advance(raft::Index index) {
   // client was told.
   CHECK_EQ(index, applied_ + 1);
   applied_ = index;
+  not_executed_ = NotExecuted::kNo;
 }
 
 CommandReply StateMachine::ApplyDecoded(raft::Index index, Command&& command) {
@@ -113,13 +114,19 @@ CommandReply StateMachine::ApplyOnce(raft::Index index, Command&& command) {
   const SessionId id = command.session;
   const Sequence sequence = command.sequence;
   const auto found = sessions_.find(id);
-  if (found == sessions_.end()) return Reply(index, Error::kSessionExpired);
+  if (found == sessions_.end()) {
+    not_executed_ = NotExecuted::kSessionOver;
+    return Reply(index, Error::kSessionExpired);
+  }
   Session& session = found->second;
   // Whether a forgotten sequence was ever applied cannot be told any more. To
   // apply it would be the double write that sessions exist to prevent:
   //   Add(1) is applied, its reply is lost, the client gives up on it and
   //   acknowledges past it; then its second copy arrives from a slow member.
-  if (sequence < session.low_water()) return Reply(index, Error::kCompacted);
+  if (sequence < session.low_water()) {
+    not_executed_ = NotExecuted::kCompacted;
+    return Reply(index, Error::kCompacted);
+  }
 
   // The mark rises before the reply is looked for, for a retry may carry a
   // newer acknowledgement; it cannot rise above `sequence` itself.
@@ -127,7 +134,10 @@ CommandReply StateMachine::ApplyOnce(raft::Index index, Command&& command) {
   if (sequence.value() >= kReplyWindow) {
     RaiseLowWater(id, &session, sequence - (kReplyWindow - 1));
   }
-  if (const CommandReply* kept = session.FindReply(sequence)) return *kept;
+  if (const CommandReply* kept = session.FindReply(sequence)) {
+    not_executed_ = NotExecuted::kRepeated;
+    return *kept;
+  }
 
   CommandReply reply =
       Execute({.index = index, .session = id}, std::move(command.operation));

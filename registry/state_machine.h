@@ -33,6 +33,15 @@ struct SessionChange {
   }
 };
 
+// Why the last command was not executed. For checkers and tests; not part of
+// the state.
+enum class NotExecuted : uint8_t {
+  kNo = 0,  // it was, or it was invalid
+  kSessionOver,
+  kRepeated,  // answered by the reply kept
+  kCompacted,
+};
+
 class StateMachine {
  public:
   // Applies the command entry at `index`, which must follow applied() (a
@@ -49,6 +58,7 @@ class StateMachine {
   ReadReply Read(const ReadOperation& operation) const;
 
   raft::Index applied() const { return applied_; }
+  NotExecuted not_executed() const { return not_executed_; }
   StateDigest digest() const { return digest_; }
   // The digest from nothing, O(state): equal to digest() or we are wrong.
   StateDigest RecomputeDigest() const;
@@ -126,6 +136,7 @@ class StateMachine {
   absl::btree_map<Revision, Registry> registries_;  // by creation
   absl::btree_map<std::string, Revision, std::less<>> registry_of_name_;
   uint64_t registrations_ = 0;
+  NotExecuted not_executed_ = NotExecuted::kNo;
   StateDigest digest_;
   std::vector<SessionChange> session_changes_;
 };
