@@ -161,8 +161,10 @@ class Sweeper {
     const pid_t pid = fork();
     CHECK_GE(pid, 0);
     if (pid == 0) {
-      close(fds[0]);
-      for (const Worker& other : workers_) close(other.fd);
+      // Nothing of ours but the pipe: not the other pipes, nor a lock on a
+      // file, which would be kept for as long as a worker outlives us.
+      close_range(STDERR_FILENO + 1, static_cast<unsigned>(fds[1]) - 1, 0);
+      close_range(static_cast<unsigned>(fds[1]) + 1, ~0u, 0);
       Work(options_, seed, fds[1]);
     }
     close(fds[1]);
