@@ -209,6 +209,26 @@ void SetClients(Scenario* scenario, uint32_t clients) {
   });
 }
 
+int64_t FirstUs(const Scenario& scenario) {
+  int64_t first_us = scenario.plan.heal_at_us;
+  for (const TimedFault& timed : scenario.plan.faults) {
+    first_us = std::min(first_us, timed.at_us);
+  }
+  for (const TimedOperation& operation : scenario.operations) {
+    first_us = std::min(first_us, operation.at_us);
+  }
+  return first_us;
+}
+
+void Begin(Scenario* scenario, int64_t first_us) {
+  const int64_t later_us = first_us - FirstUs(*scenario);
+  for (TimedFault& timed : scenario->plan.faults) timed.at_us += later_us;
+  for (TimedOperation& operation : scenario->operations) {
+    operation.at_us += later_us;
+  }
+  scenario->plan.heal_at_us += later_us;
+}
+
 std::vector<Knob> KnobsOf(const Scenario& scenario, bool operations) {
   Scenario copy = scenario;
   Knobs knobs;

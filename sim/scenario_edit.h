@@ -23,6 +23,11 @@ void SetNodes(Scenario* scenario, uint32_t nodes);
 // With fewer clients: the others ask what those would have asked that are gone.
 void SetClients(Scenario* scenario, uint32_t clients);
 
+// When the first thing happens: a fault, an operation or the heal.
+int64_t FirstUs(const Scenario& scenario);
+// Everything that much earlier or later, so that the first thing is then.
+void Begin(Scenario* scenario, int64_t first_us);
+
 // A field that has a number, or something that is like one.
 struct Knob {
   enum class Kind : uint8_t {

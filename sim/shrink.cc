@@ -178,12 +178,15 @@ class Shrinker {
   }
 
   void ShorterRun() {
-    Smallest(now().plan.heal_at_us, [](Scenario* s, int64_t value) {
-      s->plan.heal_at_us = value;
-      std::erase_if(s->plan.faults, [value](const TimedFault& timed) {
-        return timed.at_us >= value;
+    const auto heal = [](Scenario* to, int64_t us) {
+      to->plan.heal_at_us = us;
+      std::erase_if(to->plan.faults, [us](const TimedFault& timed) {
+        return timed.at_us >= us;
       });
-    });
+    };
+    const int64_t heal_us = now().plan.heal_at_us;
+    if (!Smallest(heal_us, heal)) Rounder(heal_us, heal);
+    Smallest(FirstUs(now()), Begin);
     // It lasts until a leader is due after the heal anyway.
     if (now().config.length_us > now().plan.heal_at_us) {
       const int64_t length = now().config.length_us;

@@ -190,6 +190,17 @@ TEST(ScenarioEditTest, WithFewerProcessesEveryFaultStillHasItsVictim) {
   EXPECT_EQ(scenario.operations[0].client, 1u);
 }
 
+TEST(ScenarioEditTest, BeginsEarlier) {
+  Scenario scenario;
+  scenario.plan = {{{500, PowerCut{1}}, {700, PowerCut{2}}}, 900, {}};
+  scenario.operations = {{.at_us = 400}};
+  EXPECT_EQ(FirstUs(scenario), 400);
+  Begin(&scenario, 100);
+  EXPECT_EQ(scenario.operations[0].at_us, 100);
+  EXPECT_EQ(scenario.plan.faults[1].at_us, 400);
+  EXPECT_EQ(scenario.plan.heal_at_us, 600);
+}
+
 TEST(ScenarioEditTest, SetsTheKnobThatItNamed) {
   const Scenario scenario = Large();
   const std::vector<Knob> knobs = KnobsOf(scenario, true);

@@ -132,7 +132,14 @@ int Usage(const absl::Status& status) {
 
 // Of a run that has failed: the smallest scenario that fails like it.
 int ShrinkAndTell(const Options& options, const SweepResult& result) {
-  const ShrinkReport report = ShrinkFailure(ScenarioOf(options));
+  const absl::StatusOr<ShrinkReport> shrunk =
+      ShrinkFailure(ScenarioOf(options));
+  if (!shrunk.ok()) {
+    std::fprintf(stderr, "simulate: %s\n",
+                 std::string(shrunk.status().message()).c_str());
+    return kExitNonDeterministic;
+  }
+  const ShrinkReport& report = *shrunk;
   if (!options.scenario_out.empty()) {
     const absl::Status status =
         WriteScenario(options.scenario_out, report.file);

@@ -90,7 +90,12 @@ int ExitCodeOf(const sim::Verdict& expected, const SweepResult& result) {
   return verdict.ok() ? kExitUnexpected : ExitCode(result.failures);
 }
 
-ShrinkReport ShrinkFailure(const sim::Scenario& failing) {
+absl::StatusOr<ShrinkReport> ShrinkFailure(const sim::Scenario& failing) {
+  if (RunAlone(failing).verdict.ok()) {
+    return absl::FailedPreconditionError(
+        "it does not fail when it is run alone: what failed depends on more "
+        "than the scenario");
+  }
   ShrinkReport report;
   report.faults_before = sim::FaultsOf(failing);
   report.operations_before = failing.operations.size();

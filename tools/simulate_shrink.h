@@ -44,8 +44,8 @@ struct ShrinkReport {
   // What was written and read again fails in the same way, run alone.
   bool fails_alone = false;
 };
-// `failing` must fail when it is run alone.
-ShrinkReport ShrinkFailure(const sim::Scenario& failing);
+// FailedPrecondition if `failing` does not fail in a process of its own.
+absl::StatusOr<ShrinkReport> ShrinkFailure(const sim::Scenario& failing);
 // For people, with the command that repeats it; `out`: where the scenario is
 // written to, or empty.
 std::string ToText(const ShrinkReport& report, const std::string& out);
