@@ -164,14 +164,10 @@ def build(config):
     else:
         flags = [f"--config={word}" for word in config.split("+")]
     subprocess.run(["./bazelw", "build", *flags, "//tools:simulate"], check=True)
-    files = subprocess.run(
-        ["./bazelw", "cquery", *flags, "--output=files", "//tools:simulate"],
-        check=True,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    ).stdout
-    return config, os.path.abspath(files.split()[-1])
+    folder = subprocess.check_output(
+        ["./bazelw", "info", *flags, "bazel-bin"], text=True, stderr=subprocess.DEVNULL
+    ).strip()
+    return config, os.path.join(folder, "tools/simulate")
 
 
 def main():
