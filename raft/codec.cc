@@ -53,6 +53,7 @@ void ToWire(const Heartbeat& m, wire::PeerMessage* out) {
   wire::Heartbeat* w = out->mutable_heartbeat();
   w->set_term(m.term.value());
   w->set_commit(m.commit.value());
+  w->set_commit_term(m.commit_term.value());
   w->set_round(m.round.value());
 }
 
@@ -224,8 +225,10 @@ bool FromWire(const wire::AppendReply& w, AppendReply* m) {
 bool FromWire(const wire::Heartbeat& w, Heartbeat* m) {
   m->term = Term(w.term());
   m->commit = Index(w.commit());
+  m->commit_term = Term(w.commit_term());
   m->round = Round(w.round());
-  return w.commit() <= kIndexMax;
+  if (w.commit() > kIndexMax || m->commit_term > m->term) return false;
+  return (m->commit == Index(0)) == (m->commit_term == Term(0));
 }
 
 bool FromWire(const wire::HeartbeatReply& w, HeartbeatReply* m) {

@@ -39,7 +39,7 @@ std::vector<Message> Samples() {
       AppendRequest{.term = Term(1)},
       SampleAppend(),
       AppendReply{Term(8), true, Index(7), Index(6), Term(5), Round(4)},
-      Heartbeat{Term(1), Index(2), Round(3)},
+      Heartbeat{Term(1), Index(2), Term(1), Round(3)},
       HeartbeatReply{Term(uint64_t{1} << 62), Round(UINT64_MAX)},
       ReadIndexRequest{Term(1), ReadId(2), 3},
       ReadIndexReply{Term(1), ReadId(2), UINT64_MAX, true, Index(9)},
@@ -153,6 +153,11 @@ TEST(CodecTest, RefusesWhatNoPeerCouldMean) {
   Message decoded;
   for (const Message& message : std::vector<Message>{
            Heartbeat{.term = Term(UINT64_MAX)},
+           Heartbeat{.term = Term(3), .commit = Index(1)},
+           Heartbeat{.term = Term(3), .commit_term = Term(1)},
+           Heartbeat{.term = Term(3),
+           .commit = Index(1),
+           .commit_term = Term(4)},
            HeartbeatReply{.term = Term(UINT64_MAX)},
            VoteReply{.term = Term(UINT64_MAX)},
            VoteRequest{.term = Term(3), .last_index = Index(1)},

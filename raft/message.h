@@ -115,17 +115,21 @@ struct AppendReply {
 };
 
 // `commit` never exceeds what the leader knows this follower to hold
-// (conformance 5.4): a heartbeat proves nothing about the log.
+// (conformance 5.4): a heartbeat proves nothing about the log. `commit_term` is
+// the term of the entry there, 0 for commit 0: a follower that lost what it had
+// acknowledged finds out.
 struct Heartbeat {
   static constexpr std::string_view kName = "Heartbeat";
   Term term;
   Index commit;
+  Term commit_term;
   Round round;
 
   bool operator==(const Heartbeat&) const = default;
   template <typename F>
   void Fields(F&& f) const {
-    f("term", term), f("commit", commit), f("round", round);
+    f("term", term), f("commit", commit), f("commit_term", commit_term),
+        f("round", round);
   }
 };
 
@@ -173,9 +177,9 @@ struct ReadIndexReply {
   }
 };
 
-using Message = std::variant<VoteRequest, VoteReply, AppendRequest, AppendReply,
-                             Heartbeat, HeartbeatReply, ReadIndexRequest,
-                             ReadIndexReply>;
+using Message =
+    std::variant<VoteRequest, VoteReply, AppendRequest, AppendReply, Heartbeat,
+                 HeartbeatReply, ReadIndexRequest, ReadIndexReply>;
 
 inline Term TermOf(const Message& message) {
   return std::visit([](const auto& m) { return m.term; }, message);

@@ -134,7 +134,7 @@ TEST(Election, OwnVoteOfALostElectionIsIgnored) {
   driver.auto_persist = false;
   driver.TimeOut();
   driver.Get(2, VoteReply{Term(1), true, true});
-  driver.Get(3, Heartbeat{Term(5), Index(0), Round(0)});
+  driver.Get(3, Heartbeat{.term = Term(5)});
   driver.Do(PersistDone{PersistToken(2)});
   EXPECT_EQ(driver.raft().role(), Role::kFollower);
   EXPECT_EQ(driver.raft().leader(), N(3));

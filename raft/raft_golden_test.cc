@@ -446,6 +446,9 @@ class Cluster {
     }
     links_[{host->self, send.to}].push_back(std::move(send.message));
   }
+  void Perform(Host* host, Halt& halt) {
+    out_ += ToString(host->self) + " " + Describe(halt) + "\n";
+  }
   void Perform(Host* host, Probe& probe) {
     const bool usual = probe.id == ProbeId::kAckWaitedForPersist ||
                        probe.id == ProbeId::kVoteWaitedForPersist;

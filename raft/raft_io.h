@@ -279,8 +279,24 @@ struct Probe {
   }
 };
 
+// This node has acknowledged the entry (index, term) and does not have it: its
+// disk did not keep what it had synced. Others may count on this copy in vain.
+// The host stops the node at once; the operator brings it back as a new
+// incarnation (the world failed, so this is no CHECK; and no error that a next
+// step could get over).
+struct Halt {
+  static constexpr std::string_view kName = "Halt";
+  Index index;
+  Term term;
+  bool operator==(const Halt&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("index", index), f("term", term);
+  }
+};
+
 using Output = std::variant<Persist, Send, Proposed, ProposalRefused, Committed,
-                            ReadReady, ReadFailed, RoleChanged, Probe>;
+                            ReadReady, ReadFailed, RoleChanged, Probe, Halt>;
 using Outputs = std::vector<Output>;
 
 }  // namespace raft

@@ -85,9 +85,18 @@ void Raft::Handle(NodeId from, const Heartbeat& heartbeat) {
     return;
   }
   HearLeader(heartbeat.term, from);
-  // The leader bounds it by what we acknowledged in this term; we cannot have
-  // lost that.
-  CHECK_LE(heartbeat.commit, log_.last_index());
+  // The leader bounds it by what we acknowledged to it in this term. If that is
+  // not here, the disk has lost it after it was synced, in this life or before
+  // it: our copy, which others count on, is worth nothing. Not a CHECK, because
+  // not we are wrong (architecture.md, decision 11). The term tells it also
+  // where what was lost had replaced other entries, which are back now:
+  //   n2 [1:1, 2:1] hears n1, the leader of t2: 2:1 goes, 2:2 is synced, acked
+  //   the power fails, the disk has lost that sync: n2 is back with 2:1
+  //   n1, with 2:2 on n1 and n2: heartbeat, commit 2
+  if (!log_.Holds(heartbeat.commit, heartbeat.commit_term)) {
+    Emit(Halt{heartbeat.commit, heartbeat.commit_term});
+    return;
+  }
   if (heartbeat.commit > commit_) EmitProbe(ProbeId::kCommitByHeartbeat);
   CommitTo(heartbeat.commit);
   QueueSend(from, HeartbeatReply{.term = term_, .round = heartbeat.round});
@@ -225,8 +234,10 @@ void Raft::TickLeader() {
 void Raft::SendHeartbeat(Peer* peer) {
   const Index commit = std::min(peer->progress.match(), commit_);
   peer->commit_told = std::max(peer->commit_told, commit);
-  QueueSend(peer->id,
-            Heartbeat{.term = term_, .commit = commit, .round = round_});
+  QueueSend(peer->id, Heartbeat{.term = term_,
+                                .commit = commit,
+                                .commit_term = log_.TermAt(commit),
+                                .round = round_});
 }
 
 // The commit index travels with the next append. When none is under way for a

@@ -106,6 +106,34 @@ TEST(Replication, TooMuchUncommittedIsRefused) {
   EXPECT_EQ(driver.All<Proposed>().size(), 1u);
 }
 
+// A disk that lost what it had synced: the leader counts on a copy that is
+// gone, or on one in whose place what it had replaced is back.
+TEST(Replication, AFollowerThatLostWhatItAcknowledgedHalts) {
+  struct Row {
+    std::vector<uint64_t> own;  // terms of its log after the restart
+    bool halts;
+  };
+  const Row rows[] = {
+      {{1, 2, 2}, false},     // all is there
+      {{1, 2, 2, 2}, false},  // and more
+      {{1, 2}, true},        {{}, true},
+      {{1, 1, 1}, true},  // 2 and 3 of term 1 had been replaced
+  };
+  for (const Row& row : rows) {
+    Driver driver(3, Restored{.term = Term(2), .log = MakeLog(row.own)});
+    const std::vector<Send> sends = driver.Get(
+        2,
+        Heartbeat{.term = Term(2), .commit = Index(3), .commit_term = Term(2)});
+    EXPECT_EQ(driver.raft().commit(), Index(row.halts ? 0 : 3));
+    EXPECT_EQ(sends.size(), row.halts ? 0u : 1u);
+    if (row.halts) {
+      EXPECT_THAT(driver.All<Halt>(), ElementsAre(Halt{Index(3), Term(2)}));
+    } else {
+      EXPECT_THAT(driver.All<Halt>(), IsEmpty());
+    }
+  }
+}
+
 TEST(Replication, RepliesThatProveNothingMoveNothing) {
   Driver driver(3);
   driver.Lead();
@@ -128,6 +156,7 @@ TEST(Replication, HeartbeatsCarryWhatTheFollowerIsKnownToHold) {
   ASSERT_EQ(driver.raft().commit(), Index(1));
   const std::vector<Send> sends = driver.Pass(Millis(50));
   EXPECT_EQ(TheReply<Heartbeat>(sends, 2).commit, Index(1));
+  EXPECT_EQ(TheReply<Heartbeat>(sends, 2).commit_term, Term(1));
   EXPECT_EQ(TheReply<Heartbeat>(sends, 3).commit, Index(0));
 }
 

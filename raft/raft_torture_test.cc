@@ -292,6 +292,10 @@ class World {
     if (host->reads.erase(failed.id) == 0) Fail("a read failed twice");
   }
   void Perform(Host*, Probe& probe) { ++probes_[probe.id]; }
+  void Perform(Host* host, Halt& halt) {
+    Fail(ToString(host->self) + " lost what it had acknowledged: " +
+         Describe(halt));
+  }
 
   // What a message promises must be on the sender's disk when it leaves
   // (architecture decision 2).

@@ -62,6 +62,7 @@ void Node::Handle(raft::Output* output, Effects* effects) {
           },
           [&](raft::Send& send) { effects->emplace_back(std::move(send)); },
           [&](raft::Probe& probe) { effects->emplace_back(probe); },
+          [&](raft::Halt& halt) { effects->emplace_back(halt); },
           [&](raft::Proposed& proposed) { OnProposed(proposed); },
           [&](raft::ProposalRefused& refused) {
             OnProposalRefused(refused, effects);

@@ -55,9 +55,10 @@ struct Reply {
 };
 
 // The host's whole contract: Persists run in token order and losing one is a
-// crash; everything else may run whenever the host likes, and losing a Send or
-// a Reply is allowed.
-using Effect = std::variant<raft::Persist, raft::Send, Reply, raft::Probe>;
+// crash; a Halt is the end of the node; everything else may run whenever the
+// host likes, and losing a Send or a Reply is allowed.
+using Effect =
+    std::variant<raft::Persist, raft::Send, Reply, raft::Probe, raft::Halt>;
 using Effects = std::vector<Effect>;
 
 }  // namespace registry

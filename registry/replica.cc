@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "raft/check.h"
+#include "raft/storage/identity.h"
 
 namespace registry {
 namespace {
@@ -212,7 +213,10 @@ void Replica::Step(const Event& event) {
   node_.Step(event, &effects_);
   if (trace_) trace_->Step(event, effects_);
   if (observer_) observer_(event, effects_);
-  for (Effect& effect : effects_) Perform(&effect);
+  for (Effect& effect : effects_) {
+    Perform(&effect);
+    if (halted()) break;
+  }
   effects_.clear();
 }
 
@@ -224,6 +228,7 @@ void Replica::Perform(Effect* effect) {
                  [this](raft::Send& send) { QueueToPeer(send); },
                  [this](Reply& reply) { QueueToClient(&reply); },
                  [](raft::Probe&) {},  // for observers
+                 [this](raft::Halt& halt) { Halt(halt); },
              },
              *effect);
 }
@@ -253,18 +258,27 @@ void Replica::OnDiskDone(uint64_t job, absl::Status status) {
   CHECK(job_in_flight_);
   CHECK_EQ(job, last_job_);
   if (!status.ok()) {
-    Halt(status);
+    Halt("the log could not be written: " + status.ToString());
     return;
   }
   job_in_flight_ = false;
   Step(raft::PersistDone{job_token_});
 }
 
+void Replica::Halt(const raft::Halt& halt) {
+  Halt(
+      "the disk lost what was synced: a leader counts on this node for index " +
+      std::to_string(halt.index.value()) + " of term " +
+      std::to_string(halt.term.value()) +
+      ", which it had acknowledged and does not have. " +
+      raft::storage::HowToComeBack(options_.data_dir, identity_.node));
+}
+
 // After a failed sync nobody knows what the disk holds (the kernel may have
 // dropped the pages and would report success the next time), so nothing is
 // retried, nothing more is promised, and what this turn queued is not sent.
-void Replica::Halt(const absl::Status& status) {
-  halt_reason_ = "the log could not be written: " + status.ToString();
+void Replica::Halt(std::string reason) {
+  halt_reason_ = std::move(reason);
   connections_.clear();
   dirty_.clear();
   deadlines_.clear();

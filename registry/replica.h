@@ -99,7 +99,8 @@ class Replica : public TransportHandler {
   // When the next turn must begin at the latest.
   raft::Time NextDeadline() const;
 
-  // A disk failed: nothing was sent since, nothing will be. Stop the process.
+  // A disk failed, or is found to have lost what it had synced: nothing was sent
+  // since, nothing will be. Stop the process.
   bool halted() const { return !halt_reason_.empty(); }
   const std::string& halt_reason() const { return halt_reason_; }
 
@@ -164,7 +165,8 @@ class Replica : public TransportHandler {
   void Step(const Event& event);
   void Perform(Effect* effect);
   void SubmitPersists();
-  void Halt(const absl::Status& status);
+  void Halt(const raft::Halt& halt);
+  void Halt(std::string reason);
   void AddCounters(StatusReply* status) const;
 
   // replica_connections.cc: dialling, hello, who is connected.

@@ -322,6 +322,26 @@ class DiallingTest : public testing::Test {
   std::vector<raft::NodeId> closed_;  // by the node's events
 };
 
+// A leader counts on a copy that the disk has lost: the replica stops in the
+// middle of the frames that it was given, and says what is to be done.
+TEST_F(DiallingTest, ALostCopyEndsEverything) {
+  Boot();
+  Outsider* leader = DialAs(1, 7);
+  const std::string heartbeat =
+      ReplicaHarness::PeerFrame(raft::Heartbeat{.term = raft::Term(3),
+                                                .commit = raft::Index(9),
+                                                .commit_term = raft::Term(2)});
+  world.Write(leader, heartbeat + heartbeat);
+  world.Turn(0);
+  ASSERT_TRUE(world.replica(0).halted());
+  const std::string& reason = world.replica(0).halt_reason();
+  EXPECT_NE(reason.find("index 9 of term 2"), std::string::npos) << reason;
+  EXPECT_NE(reason.find("--incarnation=2"), std::string::npos) << reason;
+  EXPECT_EQ(world.replica(0).NextDeadline(), raft::Time::Never());
+  EXPECT_EQ(world.disk(0).waiting(), 0u) << "the term of 3 is not stored";
+  EXPECT_EQ(PeerFramesTo(leader), 0u);
+}
+
 TEST_F(DiallingTest, BacksOffWhenNobodyAnswers) {
   Boot();
   EXPECT_EQ(world.dials("peer1"), 2u);  // and once again at once
