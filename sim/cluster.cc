@@ -130,8 +130,7 @@ registry::ReplicaOptions Cluster::ReplicaOptionsOf(uint32_t node) const {
 void Cluster::ScheduleRestart(uint32_t node, int64_t down_us) {
   Node& down = at(node);
   down.restart_due = true;
-  const int64_t after = healed_ ? std::min(down_us, kHealedRestartUs) : down_us;
-  scheduler_->After(after, {SimEvent::Kind::kRestart, node, ++down.restart});
+  scheduler_->After(down_us, {SimEvent::Kind::kRestart, node, ++down.restart});
 }
 
 void Cluster::Boot(uint32_t node) {
@@ -209,6 +208,11 @@ void Cluster::Observe(uint32_t node, const registry::Event& event,
     if (const auto* probe = std::get_if<raft::Probe>(&effect)) {
       probes_ |= uint64_t{1} << static_cast<uint64_t>(probe->id);
     }
+  }
+  const raft::Raft& raft = at(node).replica->node().raft();
+  if (raft.role() == raft::Role::kCandidate && raft.term() > newest_term_) {
+    newest_term_ = raft.term();
+    ++effects_.terms_begun;
   }
   checker_->OnStep(node, at(node).replica->node(), event, effects);
 }
@@ -394,6 +398,10 @@ bool Cluster::Converged() const {
     }
   }
   return true;
+}
+
+bool Cluster::HasApplied(uint32_t node, raft::Index index) const {
+  return up(node) && replica(node)->node().state().applied() >= index;
 }
 
 std::string Cluster::Describe() const {

@@ -69,6 +69,7 @@ struct ClusterEffects {
   uint64_t turns_slow = 0;
   uint64_t disk_jobs_delayed = 0;
   uint64_t clocks_changed = 0;
+  uint64_t terms_begun = 0;  // by the first candidate of each
   bool operator==(const ClusterEffects&) const = default;
   template <typename F>
   void Fields(F&& f) const {
@@ -81,7 +82,7 @@ struct ClusterEffects {
         f("boots", boots), f("boots_failed", boots_failed),
         f("turns_late", turns_late), f("turns_slow", turns_slow),
         f("disk_jobs_delayed", disk_jobs_delayed),
-        f("clocks_changed", clocks_changed);
+        f("clocks_changed", clocks_changed), f("terms_begun", terms_begun);
   }
 };
 
@@ -141,6 +142,8 @@ class Cluster {
   void SetSlowness(uint32_t node, int64_t percent);
   void SetDiskSlowness(uint32_t node, int64_t percent);
   void SetClockRate(uint32_t node, int64_t rate_ppm);
+  // One that is down comes back soon.
+  void Revive(uint32_t node);
   // Disarms what has not happened yet, ends pauses and stalls, and brings
   // everybody back soon.
   void Heal();
@@ -154,6 +157,8 @@ class Cluster {
   std::optional<uint32_t> leader() const;
   // Everybody is up, has applied all that is committed and has the same state.
   bool Converged() const;
+  // Is up and has applied everything up to `index`.
+  bool HasApplied(uint32_t node, raft::Index index) const;
   std::string Describe() const;
   std::string DescribeNode(uint32_t node) const;
   // One line that changes when a role or a term does.
@@ -196,6 +201,7 @@ class Cluster {
   Trail* const trail_;
   std::vector<std::unique_ptr<Node>> nodes_;
   bool healed_ = false;
+  raft::Term newest_term_;  // that anybody stood for
   ClusterEffects effects_;
   uint64_t probes_ = 0;
 };

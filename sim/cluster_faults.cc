@@ -80,10 +80,14 @@ void Cluster::Heal() {
     if (node.replica != nullptr) {
       node.turns.Resume();
       node.queue.EndStall();
-    } else if (node.restart_due) {
-      ScheduleRestart(i, kHealedRestartUs);
+    } else {
+      Revive(i);
     }
   }
+}
+
+void Cluster::Revive(uint32_t node) {
+  if (at(node).restart_due) ScheduleRestart(node, kHealedRestartUs);
 }
 
 }  // namespace sim

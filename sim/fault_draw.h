@@ -45,6 +45,14 @@ enum class FaultClass : uint64_t {
   kDepose,
   kFlap,
   kLeaderHunt,
+  kTopology,
+  kNodeFlap,
+  kSwizzle,
+  kNodeWeather,
+  kClientCut,
+  kCrashLoop,
+  kRestartStorm,
+  kLongPause,
   kCount,
 };
 
@@ -68,11 +76,15 @@ int64_t DrawLinkFaults(const FaultDrawing& drawing, FaultClass which,
                        int64_t at_us, Draws* draws);
 int64_t DrawWeather(const FaultDrawing& drawing, FaultClass which,
                     int64_t at_us, Draws* draws);
+int64_t DrawTopologies(const FaultDrawing& drawing, FaultClass which,
+                       int64_t at_us, Draws* draws);
 int64_t DrawDepositions(const FaultDrawing& drawing, FaultClass which,
                         int64_t at_us, Draws* draws);
 // fault_draw_process.cc: processes that end, and disks that fail them.
 int64_t DrawCrashes(const FaultDrawing& drawing, FaultClass which,
                     int64_t at_us, Draws* draws);
+int64_t DrawCrashLoops(const FaultDrawing& drawing, FaultClass which,
+                       int64_t at_us, Draws* draws);
 // Leader after leader is cut off, or killed, with just enough time between for
 // the next one: logs grow apart term by term.
 int64_t DrawLeaderSeries(const FaultDrawing& drawing, FaultClass which,
@@ -84,10 +96,17 @@ int64_t DrawSlowness(const FaultDrawing& drawing, FaultClass which,
 int64_t DrawClientFaults(const FaultDrawing& drawing, FaultClass which,
                          int64_t at_us, Draws* draws);
 
+// fault_draw_linger.cc: what a minority still suffers from after the heal.
+std::vector<Fault> DrawLingering(const FaultPlanOptions& options);
+
 // For all families.
 Victim DrawVictim(uint32_t nodes, Draws* draws);
 // Mostly short, sometimes several election timeouts.
 int64_t DrawLength(Draws* draws, int64_t mean_us);
+// From a fifth of the election timeout to three of them.
+int64_t DrawNearElection(const FaultPlanOptions& options, Draws* draws);
+SimNetwork::Block DrawBlock(Draws* draws);
+Way DrawWay(Draws* draws);
 
 }  // namespace sim
 

@@ -13,6 +13,10 @@ int64_t DrawSlowness(const FaultDrawing& drawing, FaultClass which,
     case FaultClass::kPause:
       drawing.Add(at_us, Pause{victim, length});
       break;
+    case FaultClass::kLongPause:
+      // Longer than any timeout: leases run out, links are given up.
+      drawing.Add(at_us, Pause{victim, kSecond + length * 8});
+      break;
     case FaultClass::kSlowNode:
       drawing.Add(at_us, SlowNode{victim, node_percent, length});
       break;

@@ -18,12 +18,8 @@ Fault DrawPartition(uint32_t nodes, Draws* draws) {
     partition.side = static_cast<uint32_t>(side);
     partition.with = {static_cast<uint32_t>(__builtin_ctzll(side))};
   }
-  const uint64_t way = draws->Below(4);
-  partition.way = way < 2    ? Partition::Way::kBoth
-                  : way == 2 ? Partition::Way::kOut
-                             : Partition::Way::kIn;
-  partition.block = draws->Chance(500'000) ? SimNetwork::Block::kHold
-                                           : SimNetwork::Block::kLose;
+  partition.way = DrawWay(draws);
+  partition.block = DrawBlock(draws);
   partition.length_us = DrawLength(draws, 500 * kMillisecond);
   return partition;
 }
@@ -56,9 +52,8 @@ Fault DrawLink(const FaultPlanOptions& options, FaultClass which,
   }
 }
 
-Fault DrawOneWeather(FaultClass which, Draws* draws) {
-  Weather weather;
-  LinkProfile& profile = weather.profile;
+LinkProfile DrawProfile(FaultClass which, Draws* draws) {
+  LinkProfile profile;
   profile.delay_us = 0;
   profile.jitter_us = 0;
   // From now and then to one in ten.
@@ -92,8 +87,7 @@ Fault DrawOneWeather(FaultClass which, Draws* draws) {
       profile.tail_us = draws->Between(kMillisecond, 300 * kMillisecond);
       break;
   }
-  weather.length_us = DrawLength(draws, 2 * kSecond);
-  return weather;
+  return profile;
 }
 
 }  // namespace
@@ -112,7 +106,55 @@ int64_t DrawLinkFaults(const FaultDrawing& drawing, FaultClass which,
 
 int64_t DrawWeather(const FaultDrawing& drawing, FaultClass which,
                     int64_t at_us, Draws* draws) {
-  drawing.Add(at_us, DrawOneWeather(which, draws));
+  const FaultClass kinds[] = {FaultClass::kLoss,    FaultClass::kDuplicate,
+                              FaultClass::kReorder, FaultClass::kLatency,
+                              FaultClass::kLoss,    FaultClass::kBandwidth};
+  if (which == FaultClass::kNodeWeather) {
+    const Victim victim = DrawVictim(drawing.options.nodes, draws);
+    LinkProfile profile = DrawProfile(kinds[draws->Below(6)], draws);
+    profile.drop *= 4;  // up to 40 %
+    drawing.Add(at_us,
+                NodeWeather{victim, profile, DrawLength(draws, 2 * kSecond)});
+  } else {
+    const LinkProfile profile = DrawProfile(which, draws);
+    drawing.Add(at_us, Weather{profile, DrawLength(draws, 2 * kSecond)});
+  }
+  return at_us;
+}
+
+int64_t DrawTopologies(const FaultDrawing& drawing, FaultClass which,
+                       int64_t at_us, Draws* draws) {
+  const FaultPlanOptions& options = drawing.options;
+  // Half of them around the leader.
+  const bool leader = draws->Chance(500'000);
+  const auto node = static_cast<uint32_t>(draws->Below(options.nodes));
+  const Victim victim{leader ? Victim::kLeader : node};
+  const SimNetwork::Block block = DrawBlock(draws);
+  const Way way = DrawWay(draws);
+  const int64_t length = DrawLength(draws, 700 * kMillisecond);
+  const int64_t cut = DrawNearElection(options, draws);
+  const int64_t whole = DrawNearElection(options, draws);
+  const auto shape =
+      static_cast<Shape>(draws->Below(static_cast<uint64_t>(Shape::kCount)));
+  const auto client = static_cast<uint32_t>(draws->Below(options.clients));
+  const uint64_t members = 1 + draws->Below((uint64_t{1} << options.nodes) - 1);
+  switch (which) {
+    case FaultClass::kTopology:
+      drawing.Add(at_us, Topology{victim, CutsOf(shape, options.nodes, draws),
+                                  block, length});
+      break;
+    case FaultClass::kNodeFlap:
+      drawing.Add(at_us, Flap{victim, way, block, cut, whole,
+                              draws->Between(2, 6) * (cut + whole)});
+      break;
+    case FaultClass::kSwizzle:
+      drawing.Add(at_us, Swizzle{draws->Next(), length * 2});
+      break;
+    default:
+      drawing.Add(at_us, ClientCut{client, static_cast<uint32_t>(members), way,
+                                   length * 2});
+      break;
+  }
   return at_us;
 }
 

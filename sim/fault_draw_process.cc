@@ -37,6 +37,26 @@ int64_t DrawCrashes(const FaultDrawing& drawing, FaultClass which,
   return at_us;
 }
 
+// Of one node, or of all at once.
+int64_t DrawCrashLoops(const FaultDrawing& drawing, FaultClass which,
+                       int64_t at_us, Draws* draws) {
+  const Victim victim = DrawVictim(drawing.options.nodes, draws);
+  const bool power = draws->Chance(300'000);
+  const int64_t times = draws->Between(2, 8);
+  const int64_t up = draws->Between(5, 800) * kMillisecond;
+  const int64_t down = draws->Between(5, 300) * kMillisecond;
+  if (which == FaultClass::kCrashLoop) {
+    drawing.Add(at_us, CrashLoop{victim, power, up, down, times * (up + down)});
+    return at_us;
+  }
+  for (uint32_t node = 0; node < drawing.options.nodes; ++node) {
+    const int64_t late = draws->Between(0, 50) * kMillisecond;
+    drawing.Add(at_us + late,
+                CrashLoop{{node}, power, up, down, times * (up + down)});
+  }
+  return at_us;
+}
+
 int64_t DrawLeaderSeries(const FaultDrawing& drawing, FaultClass which,
                          int64_t at_us, Draws* draws) {
   const int64_t times = draws->Between(2, 6);

@@ -1,6 +1,8 @@
 #include "sim/fault_injector.h"
 
 #include <algorithm>
+#include <type_traits>
+#include <utility>
 #include <variant>
 
 #include "raft/check.h"
@@ -48,6 +50,7 @@ void FaultInjector::Start() {
 }
 
 void FaultInjector::OnEvent(const SimEvent& event) {
+  if (event.kind == SimEvent::Kind::kFaultStep) return Step(event.arg);
   if (event.kind == SimEvent::Kind::kFaultEnd) {
     return End(&active_.at(event.arg));
   }
@@ -61,8 +64,18 @@ void FaultInjector::Heal() {
   for (Active& active : active_) End(&active);
   cluster_->Heal();
   workload_->Heal();
-  for (const Fault& fault : plan_.lingering) {
+  healed_ = true;
+  upsets_ = 1;
+  // Whoever leads when the first of them begins may not when the second does.
+  lingering_ = plan_.lingering;
+  for (Fault& fault : lingering_) {
+    sick_ |= std::visit([this](auto& one) { return Pin(&one); }, fault);
+  }
+  for (const Fault& fault : lingering_) {
     ++happened_;
+    ++upsets_;
+    restless_ |= std::holds_alternative<Flap>(fault) ||
+                 std::holds_alternative<CrashLoop>(fault);
     doing_ = &fault;
     std::visit([this](const auto& one) { Do(one); }, fault);
   }
@@ -75,43 +88,92 @@ uint32_t FaultInjector::Resolve(const Victim& victim) const {
   return victim.node % cluster_->size();
 }
 
-void FaultInjector::Last(Active active, int64_t length_us) {
+// Names the victim by its number. Gives a bit for each node that the fault
+// touches.
+template <typename T>
+uint32_t FaultInjector::Pin(T* fault) const {
+  if constexpr (requires { fault->victim; }) {
+    fault->victim.node = Resolve(fault->victim);
+    return uint32_t{1} << fault->victim.node;
+  } else if constexpr (std::is_same_v<T, Partition>) {
+    fault->with.node = Resolve(fault->with);
+    return fault->side | uint32_t{1} << fault->with.node;
+  } else if constexpr (requires { fault->client; }) {
+    return 0;
+  } else {
+    return (uint32_t{1} << cluster_->size()) - 1;
+  }
+}
+
+size_t FaultInjector::Last(Active active, int64_t length_us) {
   active.fault = doing_;
   active_.push_back(std::move(active));
-  scheduler_->After(length_us,
-                    {SimEvent::Kind::kFaultEnd, 0, active_.size() - 1});
+  const size_t index = active_.size() - 1;
+  scheduler_->After(length_us, {SimEvent::Kind::kFaultEnd, 0, index});
+  return index;
+}
+
+void FaultInjector::BlockLinks(Active* active) {
+  for (const auto& [from, to] : active->blocked) {
+    network_->AddBlock(from, to, active->block);
+  }
+}
+
+void FaultInjector::UnblockLinks(Active* active) {
+  for (const auto& [from, to] : std::exchange(active->blocked, {})) {
+    network_->RemoveBlock(from, to, active->block);
+  }
+}
+
+// The links between the nodes of `side` and the other nodes.
+std::vector<std::pair<Process, Process>> FaultInjector::LinksOf(uint32_t side,
+                                                                Way way) const {
+  std::vector<std::pair<Process, Process>> links;
+  for (Process a = 0; a < cluster_->size(); ++a) {
+    for (Process b = 0; b < cluster_->size(); ++b) {
+      if ((side >> a & 1) == 0 || (side >> b & 1) != 0) continue;
+      if (way != Way::kIn) links.push_back({a, b});
+      if (way != Way::kOut) links.push_back({b, a});
+    }
+  }
+  return links;
 }
 
 void FaultInjector::End(Active* active) {
   if (active->over) return;
   active->over = true;
-  for (const auto& [from, to] : active->blocked) {
-    network_->RemoveBlock(from, to, active->block);
-  }
+  upsets_ += healed_;
+  UnblockLinks(active);
   if (std::holds_alternative<SlowNode>(*active->fault)) {
     cluster_->SetSlowness(active->node, 100);
   } else if (std::holds_alternative<SlowDisk>(*active->fault)) {
     cluster_->SetDiskSlowness(active->node, 100);
   } else if (std::holds_alternative<ClockRate>(*active->fault)) {
     cluster_->SetClockRate(active->node, 0);
-  } else if (std::holds_alternative<Weather>(*active->fault)) {
+  } else if (std::holds_alternative<Weather>(*active->fault) ||
+             std::holds_alternative<NodeWeather>(*active->fault)) {
     SetLinks();
+  } else if (std::holds_alternative<CrashLoop>(*active->fault)) {
+    cluster_->Revive(active->node);
   } else if (const auto* hole = std::get_if<BlackHole>(active->fault)) {
     network_->GiveUpBlackHoles(hole->first, hole->second);
   }
 }
 
 void FaultInjector::SetLinks() {
-  LinkProfile profile = fair_;
-  for (const Active& active : active_) {
-    if (active.over) continue;
-    if (const auto* weather = std::get_if<Weather>(active.fault)) {
-      profile = Together(profile, weather->profile);
-    }
-  }
   const Process processes = cluster_->size() + workload_->clients();
   for (Process from = 0; from < processes; ++from) {
     for (Process to = 0; to < processes; ++to) {
+      LinkProfile profile = fair_;
+      for (const Active& active : active_) {
+        if (active.over) continue;
+        if (const auto* weather = std::get_if<Weather>(active.fault)) {
+          profile = Together(profile, weather->profile);
+        } else if (const auto* own = std::get_if<NodeWeather>(active.fault)) {
+          if (active.node != from && active.node != to) continue;
+          profile = Together(profile, own->profile);
+        }
+      }
       network_->SetProfile(from, to, profile);
     }
   }
@@ -174,19 +236,9 @@ void FaultInjector::Do(const ClockRate& fault) {
 }
 
 void FaultInjector::Do(const Partition& fault) {
-  uint32_t side = fault.side;
-  side |= uint32_t{1} << Resolve(fault.with);
-  Active active{.block = fault.block};
-  for (Process a = 0; a < cluster_->size(); ++a) {
-    for (Process b = 0; b < cluster_->size(); ++b) {
-      if ((side >> a & 1) == 0 || (side >> b & 1) != 0) continue;
-      if (fault.way != Partition::Way::kIn) active.blocked.push_back({a, b});
-      if (fault.way != Partition::Way::kOut) active.blocked.push_back({b, a});
-    }
-  }
-  for (const auto& [from, to] : active.blocked) {
-    network_->AddBlock(from, to, active.block);
-  }
+  const uint32_t side = fault.side | uint32_t{1} << Resolve(fault.with);
+  Active active{.blocked = LinksOf(side, fault.way), .block = fault.block};
+  BlockLinks(&active);
   Last(std::move(active), fault.length_us);
 }
 

@@ -30,6 +30,14 @@ class FaultInjector {
   void Heal();
 
   uint64_t happened() const { return happened_; }
+  // What topologies, flaps and loops did, by name.
+  std::vector<std::pair<std::string, uint64_t>> Effects() const;
+  // Bit i: what lingers touches node i. Nothing else is wrong after Heal.
+  uint32_t sick() const { return sick_; }
+  // What lingers comes and goes: a node that leads may be gone at any moment.
+  bool restless() const { return restless_; }
+  // How often since Heal something began or ended that may cost a leader.
+  uint64_t upsets() const { return upsets_; }
 
  private:
   // Something that lasts, and is to be taken back.
@@ -39,12 +47,25 @@ class FaultInjector {
     std::vector<std::pair<Process, Process>> blocked;
     SimNetwork::Block block = SimNetwork::Block::kHold;
     bool over = false;
+    uint64_t steps = 0;  // of a fault that happens again and again
   };
 
   uint32_t Resolve(const Victim& victim) const;
-  void Last(Active active, int64_t length_us);
+  template <typename T>
+  uint32_t Pin(T* fault) const;
+  size_t Last(Active active, int64_t length_us);
   void End(Active* active);
   void SetLinks();
+  void BlockLinks(Active* active);
+  void UnblockLinks(Active* active);
+  std::vector<std::pair<Process, Process>> LinksOf(uint32_t side,
+                                                   Way way) const;
+
+  // fault_injector_steps.cc: faults that happen again and again.
+  void Step(size_t index);
+  int64_t Step(Active* active, const Flap& fault);
+  int64_t Step(Active* active, const Swizzle& fault);
+  int64_t Step(Active* active, const CrashLoop& fault);
 
   void Do(const Crash& fault);
   void Do(const CrashAtEffect& fault);
@@ -64,6 +85,12 @@ class FaultInjector {
   void Do(const ClientCrash& fault);
   void Do(const ClientPause& fault);
   void Do(const Depose& fault);
+  void Do(const Topology& fault);
+  void Do(const Flap& fault);
+  void Do(const Swizzle& fault);
+  void Do(const NodeWeather& fault);
+  void Do(const ClientCut& fault);
+  void Do(const CrashLoop& fault);
 
   const FaultPlan plan_;
   const LinkProfile fair_;
@@ -72,8 +99,19 @@ class FaultInjector {
   Cluster* const cluster_;
   Workload* const workload_;
   std::vector<Active> active_;  // also those that are over
+  std::vector<Fault> lingering_;  // the plan's, victims by number
   const Fault* doing_ = nullptr;
   uint64_t happened_ = 0;
+  bool healed_ = false;
+  uint32_t sick_ = 0;
+  bool restless_ = false;
+  uint64_t upsets_ = 0;
+  uint64_t links_cut_ = 0;  // by a topology
+  uint64_t leaders_half_cut_ = 0;
+  uint64_t flaps_ = 0;
+  uint64_t links_swizzled_ = 0;
+  uint64_t client_links_cut_ = 0;
+  uint64_t loop_crashes_ = 0;
 };
 
 }  // namespace sim

@@ -64,6 +64,14 @@ constexpr ClassRow kClasses[] = {
     {C::kDepose, DrawDepositions, kNet},
     {C::kFlap, DrawLeaderSeries, kNet},
     {C::kLeaderHunt, DrawLeaderSeries, kProcess},
+    {C::kTopology, DrawTopologies, kNet},
+    {C::kNodeFlap, DrawTopologies, kNet},
+    {C::kSwizzle, DrawTopologies, kNet},
+    {C::kNodeWeather, DrawWeather, kNet},
+    {C::kClientCut, DrawTopologies, kNet},
+    {C::kCrashLoop, DrawCrashLoops, kProcess},
+    {C::kRestartStorm, DrawCrashLoops, kProcess},
+    {C::kLongPause, DrawSlowness, kClock | kProcess},
 };
 static_assert(std::size(kClasses) == static_cast<size_t>(FaultClass::kCount));
 
@@ -112,6 +120,20 @@ Victim DrawVictim(uint32_t nodes, Draws* draws) {
   if (part == 0) return {Victim::kLeader};
   if (part == 1) return {Victim::kFollower};
   return {static_cast<uint32_t>(node)};
+}
+
+int64_t DrawNearElection(const FaultPlanOptions& options, Draws* draws) {
+  return draws->Between(options.election_us / 5, options.election_us * 3);
+}
+
+SimNetwork::Block DrawBlock(Draws* draws) {
+  return draws->Chance(500'000) ? SimNetwork::Block::kHold
+                                : SimNetwork::Block::kLose;
+}
+
+Way DrawWay(Draws* draws) {
+  const uint64_t way = draws->Below(4);
+  return way < 2 ? Way::kBoth : way == 2 ? Way::kOut : Way::kIn;
 }
 
 int64_t DrawLength(Draws* draws, int64_t mean_us) {
@@ -170,29 +192,7 @@ FaultPlan DrawFaultPlan(const FaultPlanOptions& options) {
   plan.heal_at_us = options.heal_at_us;
   if (options.profile == Profile::kHealthy) return plan;
   plan.faults = DrawTimedFaults(options);
-  const int64_t linger_us = options.linger_us;
-  Draws draws(options.seed, Stream::kFaults, FaultClass::kCount);
-  const Victim leader{Victim::kLeader};
-  const int64_t percent = 100 * draws.Between(10, 60);
-  switch (draws.Below(8)) {
-    case 0:
-      plan.lingering = {Partition{.with = leader,
-                                  .way = Partition::Way::kIn,
-                                  .block = SimNetwork::Block::kLose,
-                                  .length_us = linger_us}};
-      break;
-    case 1:
-      plan.lingering = {Partition{.with = leader,
-                                  .way = Partition::Way::kOut,
-                                  .block = SimNetwork::Block::kHold,
-                                  .length_us = linger_us}};
-      break;
-    case 2:
-      plan.lingering = {SlowDisk{leader, percent, linger_us}};
-      break;
-    default:
-      break;
-  }
+  plan.lingering = DrawLingering(options);
   return plan;
 }
 

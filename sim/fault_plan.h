@@ -15,24 +15,14 @@
 #include <variant>
 #include <vector>
 
+#include "sim/process_faults.h"
 #include "sim/random.h"
 #include "sim/scheduler.h"
 #include "sim/sim_network.h"
+#include "sim/topology_faults.h"
+#include "sim/victim.h"
 
 namespace sim {
-
-// A node by its number, or by the part that it plays when the fault happens
-// (then any node, if nobody plays it).
-struct Victim {
-  static constexpr uint32_t kLeader = 1000;
-  static constexpr uint32_t kFollower = 1001;
-  uint32_t node = 0;
-  bool operator==(const Victim&) const = default;
-  template <typename F>
-  void Fields(F&& f) const {
-    f("node", node);
-  }
-};
 
 // The process dies at once. `power`: the machine with it; what was not synced
 // may be lost, and its connections fall silent. Otherwise the kernel ends its
@@ -161,14 +151,10 @@ struct ClockRate {
 // they are, and reach both. A plan may overlap several: bridges and rings.
 struct Partition {
   static constexpr std::string_view kName = "Partition";
-  enum class Way : uint8_t {
-    kBoth = 0,
-    kOut = 1,
-    kIn = 2
-  };  // seen from `side`
+  using Way = sim::Way;
   uint32_t side = 0;
-  Victim with;  // kLeader or kFollower: this one is added to `side`
-  Way way = Way::kBoth;
+  Victim with;           // kLeader or kFollower: this one is added to `side`
+  Way way = Way::kBoth;  // seen from `side`
   SimNetwork::Block block = SimNetwork::Block::kHold;
   int64_t length_us = 0;
   bool operator==(const Partition&) const = default;
@@ -266,7 +252,8 @@ struct ClientPause {
 using Fault = std::variant<Crash, CrashAtEffect, CrashInDiskJob, PowerCut,
                            Pause, SlowNode, SlowDisk, DiskStall, SyncError,
                            ClockRate, Partition, Clog, ResetLink, BlackHole,
-                           Weather, ClientCrash, ClientPause, Depose>;
+                           Weather, ClientCrash, ClientPause, Depose, Topology,
+                           Flap, Swizzle, NodeWeather, ClientCut, CrashLoop>;
 
 struct TimedFault {
   int64_t at_us = 0;
@@ -315,6 +302,7 @@ struct FaultPlanOptions {
   Profile profile = Profile::kAll;
   uint32_t nodes = 3;
   uint32_t clients = 6;
+  int64_t election_us = 300'000;  // periods near it are what hurts
   int64_t heal_at_us = 0;
   int64_t linger_us = 0;  // how long what lingers does so
 };

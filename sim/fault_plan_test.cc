@@ -83,6 +83,66 @@ TEST(FaultPlanTest, ProfilesNarrow) {
   EXPECT_EQ(kinds(Profile::kProcess).count("Weather"), 0u);
 }
 
+// In about half the seeds a minority stays faulty, and never more than that.
+TEST(FaultPlanTest, AMinorityLingers) {
+  int lingering = 0;
+  int two = 0;
+  std::set<size_t> kinds;
+  for (uint64_t seed = 0; seed < 300; ++seed) {
+    const FaultPlan three = Draw(seed, 3);
+    EXPECT_LE(three.lingering.size(), 1u);
+    const FaultPlan five = Draw(seed, 5);
+    EXPECT_LE(five.lingering.size(), 2u);
+    lingering += !five.lingering.empty();
+    two += five.lingering.size() == 2;
+    for (const Fault& fault : five.lingering) kinds.insert(fault.index());
+  }
+  EXPECT_GT(lingering, 120);
+  EXPECT_LT(lingering, 200);
+  EXPECT_GT(two, 40);
+  EXPECT_GE(kinds.size(), 7u);
+}
+
+// Which of `nodes` are reached from `from` over links that are not cut.
+uint32_t ReachedFrom(uint32_t from, uint32_t nodes, uint64_t cuts) {
+  uint32_t reached = uint32_t{1} << from;
+  for (uint32_t round = 0; round < nodes; ++round) {
+    for (uint32_t p = 0; p < nodes; ++p) {
+      if ((reached >> p & 1) == 0) continue;
+      for (uint32_t q = 0; q < nodes; ++q) {
+        if ((cuts >> (8 * p + q) & 1) == 0) reached |= uint32_t{1} << q;
+      }
+    }
+  }
+  return reached;
+}
+
+TEST(TopologyTest, ShapesAreWhatTheirNamesSay) {
+  for (uint32_t nodes = 3; nodes <= 7; ++nodes) {
+    const uint32_t all = (uint32_t{1} << nodes) - 1;
+    for (uint64_t seed = 0; seed < 20; ++seed) {
+      const auto cuts = [&](Shape shape) {
+        Draws draws(seed, Stream::kFaults, nodes);
+        const uint64_t drawn = CutsOf(shape, nodes, &draws);
+        EXPECT_NE(drawn, 0u);
+        return drawn;
+      };
+      EXPECT_EQ(ReachedFrom(0, nodes, cuts(Shape::kIsolateOne)), 1u);
+      EXPECT_NE(ReachedFrom(0, nodes, cuts(Shape::kHalves)), all);
+      EXPECT_EQ(ReachedFrom(1, nodes, cuts(Shape::kBridge)), all);
+      EXPECT_EQ(ReachedFrom(0, nodes, cuts(Shape::kRing)), all);
+      EXPECT_EQ(ReachedFrom(0, nodes, cuts(Shape::kChain)), all);
+      EXPECT_EQ(ReachedFrom(1, nodes, cuts(Shape::kStar)), all);
+      const uint64_t one_way = cuts(Shape::kOneWayStar);
+      EXPECT_NE(ReachedFrom(0, nodes, one_way) == all,
+                ReachedFrom(1, nodes, one_way) == 3u);
+      EXPECT_EQ(__builtin_popcountll(cuts(Shape::kTriangle)), 2);
+      EXPECT_EQ(__builtin_popcountll(cuts(Shape::kOneWayTriangle)), 1);
+      cuts(Shape::kRandom);
+    }
+  }
+}
+
 TEST(FaultPlanTest, TextNamesEveryFault) {
   FaultPlan plan;
   plan.heal_at_us = 900;

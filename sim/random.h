@@ -34,6 +34,7 @@ enum class Stream : uint64_t {
   kConnection = 13,  // (connection): dialling, resets
   kFrame = 14,       // (from, to, number): the fate of one frame
   kCorrupt = 15,     // (salt): where a bit changes
+  kSwizzle = 16,     // (order, step): which link is next
 };
 
 // The draws of one purpose. Cheap to make: make one where it is needed, keyed

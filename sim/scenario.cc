@@ -44,8 +44,11 @@ int64_t Scenario::LeaderDueUs() const {
   return plan.heal_at_us + kElectionsToLeader * 2 * config.election_us;
 }
 
+int64_t Scenario::ProgressDueUs() const { return LeaderDueUs() + kProgressUs; }
+
 int64_t Scenario::EndUs() const {
-  return std::max(config.length_us, LeaderDueUs());
+  return std::max(config.length_us,
+                  plan.lingering.empty() ? LeaderDueUs() : ProgressDueUs());
 }
 
 Scenario DrawScenario(const SeedOptions& options) {
@@ -60,6 +63,7 @@ Scenario DrawScenario(const SeedOptions& options) {
                                    .profile = options.profile,
                                    .nodes = scenario.config.nodes,
                                    .clients = scenario.config.clients,
+                                   .election_us = scenario.config.election_us,
                                    .heal_at_us = scenario.plan.heal_at_us,
                                    .linger_us = scenario.LeaderDueUs() -
                                                 scenario.plan.heal_at_us +

@@ -74,6 +74,9 @@ struct Scenario {
   // When a leader must have been found again, and the clients are asked for
   // progress.
   int64_t LeaderDueUs() const;
+  // When the clients must have got it, and every node that is healthy must have
+  // what was committed by LeaderDueUs().
+  int64_t ProgressDueUs() const;
   // The run ends here if everything is answered and equal, else later.
   int64_t EndUs() const;
 };
@@ -83,6 +86,10 @@ inline constexpr int64_t kElectionsToLeader = 4;
 
 // How long a call that must be answered after the heal may take.
 inline constexpr int64_t kProgressUs = 3'000'000;
+
+// No livelock: terms begun after the heal, for each thing that began or ended
+// since and may have cost a leader (the heal itself among them).
+inline constexpr uint64_t kTermsPerUpset = 4;
 
 // What a seed is made of beside itself.
 struct SeedOptions {

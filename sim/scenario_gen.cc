@@ -88,6 +88,8 @@ class Maker {
       return Flag() ? Between(2'000, 200'000) : 0;
     }
     if (name == "side") return Between(0, (1 << kNodesMin) - 1);
+    if (name == "members") return Between(1, (1 << kNodesMin) - 1);
+    if (name == "cuts") return Between(1, 1 << 19);  // positions 0 to 2
     if (name == "client") return Between(0, kClientsMin - 1);
     if (name == "corrupt") return Between(0, 3'000);
     for (const std::string_view chance :
@@ -119,16 +121,17 @@ class Maker {
 std::vector<std::string_view> NamesOf(Profile profile) {
   switch (profile) {
     case Profile::kNet:
-      return {"ResetLink", "Clog",   "BlackHole",
-              "Partition", "Depose", "Weather"};
+      return {"ResetLink", "Clog",      "BlackHole",  "Partition",
+              "Depose",    "Weather",   "Topology",   "Flap",
+              "Swizzle",   "ClientCut", "NodeWeather"};
     case Profile::kDisk:
       return {"PowerCut", "Crash",     "CrashInDiskJob",
               "SlowDisk", "DiskStall", "SyncError"};
     case Profile::kClock:
       return {"Pause", "SlowNode", "ClockRate", "DiskStall", "ClientPause"};
     case Profile::kProcess:
-      return {"Crash",    "CrashAtEffect", "CrashInDiskJob",
-              "PowerCut", "Pause",         "ClientCrash"};
+      return {"Crash", "CrashAtEffect", "CrashInDiskJob", "PowerCut",
+              "Pause", "ClientCrash",   "CrashLoop"};
     default:
       return {};
   }

@@ -29,6 +29,7 @@ struct SimEvent {
     kDiskJob,      // SimDiskQueue: the job at the head of a lane is due
     kFault,        // the plan's next fault
     kFaultEnd,     // a fault with a length ends
+    kFaultStep,    // a fault that repeats goes on
     kRestart,      // a process comes back
     kPhase,        // heal, quiet, end
     kClient,       // the workload's next step of a client

@@ -36,6 +36,11 @@ size_t FrameSize(std::string_view bytes) {
 
 }  // namespace
 
+int64_t TimeOnWire(const LinkProfile& profile, size_t bytes) {
+  if (profile.bytes_per_second == 0) return 0;
+  return static_cast<int64_t>(bytes) * kMillion / profile.bytes_per_second;
+}
+
 void Dispatch(const NetworkInput& input, registry::TransportHandler* handler) {
   switch (input.kind) {
     case NetworkInput::Kind::kAccepted:
@@ -275,6 +280,7 @@ uint32_t SimNetwork::Store(Flight flight) {
   if (!free_flights_.empty()) {
     const uint32_t id = free_flights_.back();
     free_flights_.pop_back();
+    flight.generation = flights_[id].generation;
     flights_[id] = std::move(flight);
     return id;
   }
@@ -298,8 +304,7 @@ void SimNetwork::Launch(Flight flight, int64_t extra_us) {
   Instant leaves = scheduler_->now();
   if (profile.bytes_per_second > 0) {
     leaves = std::max(leaves, link.free_at);
-    leaves = leaves + static_cast<int64_t>(flight.bytes.size()) * kMillion /
-                          profile.bytes_per_second;
+    leaves = leaves + TimeOnWire(profile, flight.bytes.size());
     link.free_at = leaves;
   }
   Instant arrives = leaves + delay;
@@ -309,14 +314,25 @@ void SimNetwork::Launch(Flight flight, int64_t extra_us) {
   } else {
     arrives = arrives + extra_us;
   }
-  const uint32_t id = Store(std::move(flight));
-  scheduler_->At(arrives, {SimEvent::Kind::kFlight, 0, id});
+  flight.ordered = extra_us == 0;
+  flight.order = link.flights;
+  ScheduleFlight(Store(std::move(flight)), arrives);
+}
+
+void SimNetwork::ScheduleFlight(uint32_t id, Instant at) {
+  Flight& flight = flights_[id];
+  flight.at = at;
+  ++flight.generation;
+  scheduler_->At(at, {SimEvent::Kind::kFlight, flight.generation, id});
 }
 
 void SimNetwork::OnEvent(const SimEvent& event) {
   switch (event.kind) {
-    case SimEvent::Kind::kFlight:
+    case SimEvent::Kind::kFlight: {
+      const Flight& flight = flights_[event.arg];
+      if (!flight.in_use || flight.generation != event.who) return;
       return Arrive(static_cast<uint32_t>(event.arg));
+    }
     case SimEvent::Kind::kRead: {
       const auto connection = static_cast<uint32_t>(event.arg / 2);
       const int side = static_cast<int>(event.arg % 2);
@@ -344,6 +360,7 @@ void SimNetwork::Arrive(uint32_t id) {
   }
   Flight arrived = std::move(flight);
   flight = Flight{};
+  flight.generation = arrived.generation;
   free_flights_.push_back(id);
   if (!arrived.stray) {
     Side& sender = connections_[arrived.connection].sides[arrived.from_side];

@@ -69,6 +69,9 @@ struct LinkProfile {
   }
 };
 
+// In microseconds.
+int64_t TimeOnWire(const LinkProfile& profile, size_t bytes);
+
 // What the network did to what it carried (effects, not draws).
 struct NetworkEffects {
   static constexpr std::string_view kName = "NetworkEffects";
@@ -195,7 +198,11 @@ class SimNetwork {
     bool stray = false;  // a duplicate: goes to whatever stands
     bool corrupted = false;
     bool in_use = false;
-    uint64_t number = 0;  // of its last frame, within its stream
+    bool ordered = false;     // keeps its place in its stream
+    uint32_t generation = 0;  // of its kFlight event; others are void
+    uint64_t order = 0;       // of launching, on its link
+    Instant at;               // when it arrives
+    uint64_t number = 0;      // of its last frame, within its stream
     std::string bytes;
   };
   struct Link {
@@ -239,6 +246,9 @@ class SimNetwork {
   // `extra_us` delays this one alone; others may overtake it.
   void Launch(Flight flight, int64_t extra_us = 0);
   uint32_t Store(Flight flight);
+  void ScheduleFlight(uint32_t id, Instant at);
+  // What queues for a narrow link goes on as wide as that is now.
+  void Reflow(Process from, Process to);
 
   void Arrive(uint32_t id);
   void Deliver(Flight flight);

@@ -1,4 +1,6 @@
 // What befalls processes and links; sim_network.cc carries the bytes.
+#include <algorithm>
+
 #include "raft/check.h"
 #include "sim/random.h"
 #include "sim/sim_network.h"
@@ -34,7 +36,43 @@ void SimNetwork::PowerOff(Process process) {
 
 void SimNetwork::SetProfile(Process from, Process to,
                             const LinkProfile& profile) {
-  LinkOf(from, to).profile = profile;
+  Link& link = LinkOf(from, to);
+  const int64_t before = link.profile.bytes_per_second;
+  const int64_t after = profile.bytes_per_second;
+  link.profile = profile;
+  if (before > 0 && (after == 0 || after > before)) Reflow(from, to);
+}
+
+void SimNetwork::Reflow(Process from, Process to) {
+  Link& link = LinkOf(from, to);
+  const Instant now = scheduler_->now();
+  std::vector<uint32_t> queued;
+  for (uint32_t id = 0; id < flights_.size(); ++id) {
+    const Flight& flight = flights_[id];
+    if (!flight.in_use || !flight.ordered || flight.at <= now) continue;
+    const Connection& connection = connections_[flight.connection];
+    if (From(connection, flight.from_side) == from &&
+        From(connection, 1 - flight.from_side) == to) {
+      queued.push_back(id);
+    }
+  }
+  std::sort(queued.begin(), queued.end(), [this](uint32_t a, uint32_t b) {
+    return flights_[a].order < flights_[b].order;
+  });
+  for (const uint32_t id : queued) {
+    const Flight& flight = flights_[id];
+    connections_[flight.connection].sides[flight.from_side].floor = now;
+  }
+  link.free_at = now;
+  for (const uint32_t id : queued) {
+    const Flight& flight = flights_[id];
+    Side& sender = connections_[flight.connection].sides[flight.from_side];
+    link.free_at = link.free_at + TimeOnWire(link.profile, flight.bytes.size());
+    const Instant at =
+        std::min(flight.at, link.free_at + link.profile.delay_us);
+    sender.floor = std::max(sender.floor, at);
+    ScheduleFlight(id, sender.floor);
+  }
 }
 
 void SimNetwork::AddBlock(Process from, Process to, Block block) {

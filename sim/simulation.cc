@@ -29,7 +29,7 @@ bool DisksAreDue(uint64_t events) {
 // Bounds the search for an order of each key's calls.
 constexpr uint64_t kConfigurationsMax = 200'000;
 
-enum Phase : uint64_t { kHeal = 1, kLeaderDue, kEnd };
+enum Phase : uint64_t { kHeal = 1, kLeaderDue, kProgressDue, kEnd };
 
 ClusterOptions ClusterOptionsOf(const Scenario& scenario) {
   const WorldConfig& config = scenario.config;
@@ -87,6 +87,8 @@ class World : public NetworkSink {
   void DigestState(bool disks);
   void Dispatch(const SimEvent& event);
   void OnPhase(uint64_t phase);
+  void OnLeaderDue();
+  void OnProgressDue();
   void PollEnd();
   void CheckAtEnd();
   void Demand(bool holds, std::string_view checker, const std::string& text);
@@ -108,6 +110,9 @@ class World : public NetworkSink {
   bool over_ = false;
   bool unknown_ = false;
   std::vector<PointsPassed> points_passed_;
+  uint64_t terms_at_heal_ = 0;
+  Instant last_led_;                // while the injector is restless
+  raft::Index committed_when_due_;  // at kLeaderDue
   std::string last_view_;
 };
 
@@ -119,6 +124,10 @@ SimulationResult World::Run() {
                 {SimEvent::Kind::kPhase, 0, kHeal});
   scheduler_.At(Instant(scenario_.LeaderDueUs()),
                 {SimEvent::Kind::kPhase, 0, kLeaderDue});
+  if (!scenario_.plan.lingering.empty()) {
+    scheduler_.At(Instant(scenario_.ProgressDueUs()),
+                  {SimEvent::Kind::kPhase, 0, kProgressDue});
+  }
   scheduler_.At(Instant(scenario_.EndUs()), {SimEvent::Kind::kPhase, 0, kEnd});
   const uint64_t events_max =
       kEventsPerSecondMax *
@@ -127,6 +136,7 @@ SimulationResult World::Run() {
     const SimEvent event = scheduler_.Pop();
     ++events_;
     Dispatch(event);
+    if (injector_.restless() && cluster_.leader()) last_led_ = scheduler_.now();
     if (events_ % kEventsPerStateDigest == 0) {
       DigestState(DisksAreDue(events_));
     }
@@ -179,6 +189,7 @@ void World::Dispatch(const SimEvent& event) {
                                          : workload_.OnEvent(event);
     case SimEvent::Kind::kFault:
     case SimEvent::Kind::kFaultEnd:
+    case SimEvent::Kind::kFaultStep:
       return injector_.OnEvent(event);
     case SimEvent::Kind::kPhase:
       return OnPhase(event.arg);
@@ -191,17 +202,41 @@ void World::OnPhase(uint64_t phase) {
       for (uint32_t i = 0; i < cluster_.size(); ++i) {
         points_passed_.push_back(cluster_.points_passed(i));
       }
+      terms_at_heal_ = cluster_.effects().terms_begun;
       return injector_.Heal();
     case kLeaderDue:
-      Demand(cluster_.leader().has_value(), "leader_after_heal",
-             "no leader " + std::to_string(kElectionsToLeader) +
-                 " election timeouts after everything healed: " +
-                 cluster_.Describe());
-      return workload_.AskForProgress();
+      return OnLeaderDue();
+    case kProgressDue:
+      return OnProgressDue();
     case kEnd:
       return PollEnd();
     default:
       CHECK(false);
+  }
+}
+
+void World::OnLeaderDue() {
+  // Where something comes and goes, so may a leader: it must have led lately.
+  const int64_t lately_us =
+      injector_.restless() ? 4 * scenario_.config.election_us : 0;
+  const bool led =
+      cluster_.leader().has_value() || scheduler_.now() - last_led_ < lately_us;
+  Demand(
+      led, "leader_after_heal",
+      "no leader " + std::to_string(kElectionsToLeader) +
+          " election timeouts after everything healed: " + cluster_.Describe());
+  committed_when_due_ = checker_.committed();
+  workload_.AskForProgress();
+}
+
+// Whatever lingers still does so; the rest of the cluster must not mind.
+void World::OnProgressDue() {
+  for (uint32_t node = 0; node < cluster_.size(); ++node) {
+    if (injector_.sick() >> node & 1) continue;
+    Demand(cluster_.HasApplied(node, committed_when_due_), "healthy_catch_up",
+           "node " + std::to_string(node) + " is healthy, but behind " +
+               std::to_string(committed_when_due_.value()) + ": " +
+               cluster_.Describe());
   }
 }
 
@@ -220,6 +255,10 @@ void World::PollEnd() {
 }
 
 void World::CheckAtEnd() {
+  const uint64_t terms = cluster_.effects().terms_begun - terms_at_heal_;
+  Demand(terms <= kTermsPerUpset * injector_.upsets(), "livelock",
+         std::to_string(terms) + " terms were begun after " +
+             std::to_string(injector_.upsets()) + " upsets since the heal");
   const std::string unanswered = workload_.Unanswered();
   Demand(unanswered.empty(), "progress",
          "after everything healed: " + unanswered);
@@ -256,6 +295,9 @@ void World::Narrate(const SimEvent& event) {
     Say("fault: " + raft::Describe(scenario_.plan.faults.at(event.arg).fault));
   } else if (event.kind == SimEvent::Kind::kPhase && event.arg == kHeal) {
     Say("everything heals");
+    for (const Fault& fault : scenario_.plan.lingering) {
+      Say("but: " + raft::Describe(fault));
+    }
   }
   const std::string view = cluster_.RolesText();
   if (view != last_view_) {
@@ -312,6 +354,9 @@ void World::CountFaults(SimulationResult* result) const {
       {"requests_repeated", workload.requests_repeated},
       {"outcomes_unknown", workload.outcome_unknown},
   };
+  for (const Count& effect : injector_.Effects()) {
+    result->faults.push_back(effect);
+  }
   result->counts = {
       {"faults", injector_.happened()},
       {"committed", result->committed},
@@ -321,6 +366,7 @@ void World::CountFaults(SimulationResult* result) const {
       {"dials", network.dials},
       {"turns", cluster.turns},
       {"boots", cluster.boots},
+      {"terms_begun", cluster.terms_begun},
       {"disk_operations", disk.operations},
       {"disk_bytes_written", disk.bytes_written},
       {"syncs", disk.syncs},

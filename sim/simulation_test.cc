@@ -133,6 +133,7 @@ TEST(SimulationTest, EveryFaultAloneIsSurvived) {
   storm.drop = storm.duplicate = storm.reorder = 100'000;
   storm.corrupt = 5'000;
   storm.split = 500'000;
+  Draws draws(1, Stream::kFaults);
   const std::vector<Fault> faults = {
       Crash{
           .victim = leader, .power = true, .down_us = 1, .crashes_in_boot = 3},
@@ -156,6 +157,14 @@ TEST(SimulationTest, EveryFaultAloneIsSurvived) {
       ClientCrash{0, 100'000},
       ClientPause{1, 900'000},
       Depose{leader, 300'000},
+      Topology{leader, CutsOf(Shape::kChain, 3, &draws),
+               SimNetwork::Block::kLose, 900'000},
+      Flap{leader, Way::kOut, SimNetwork::Block::kHold, 300'000, 100'000,
+           900'000},
+      Swizzle{1, 900'000},
+      NodeWeather{leader, storm, 900'000},
+      ClientCut{2, 5, Way::kBoth, 900'000},
+      CrashLoop{leader, true, 50'000, 100'000, 900'000},
   };
   EXPECT_EQ(faults.size(), std::variant_size_v<Fault>);
   for (const Fault& fault : faults) {
