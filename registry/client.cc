@@ -328,7 +328,7 @@ void Client::OnRefusal(LaneState* lane, const Failure& failure) {
   if (lane->leave.has_value()) return;
   const raft::Time until = now_ + options_.backoff_min;
   if (failure.error == Error::kNotLeader &&
-      lane->route.HintUsable(failure.leader_address)) {
+      lane->route.HintUsable(now_, failure.leader_address)) {
     lane->leave = Leave{until, failure.leader_address};
   } else if (lane->route.OnRefused(now_)) {
     lane->leave = Leave{until, {}};

@@ -58,15 +58,18 @@ void ClientRoute::OnAnswered() {
 }
 
 void ClientRoute::OnLost(raft::Time now, bool dead) {
-  if (dead) dead_ = address_;
+  if (dead) {
+    dead_ = address_;
+    dead_until_ = now + options_.dial_timeout;
+  }
   state_ = State::kIdle;
   link_ = LinkId();
   due_ = now + NextBackoff();
 }
 
-bool ClientRoute::HintUsable(const std::string& address) const {
-  return !address.empty() && address != address_ && address != dead_ &&
-         hints_ < kHintsMax;
+bool ClientRoute::HintUsable(raft::Time now, const std::string& address) const {
+  const bool dead = address == dead_ && now < dead_until_;
+  return !address.empty() && address != address_ && !dead && hints_ < kHintsMax;
 }
 
 void ClientRoute::OnHint(raft::Time now, const std::string& address) {

@@ -82,8 +82,11 @@ class ClientRoute {
   void OnLost(raft::Time now, bool dead);
   // Whether to follow a member's hint: not to itself, not to a member that was
   // just found dead (followers name a dead leader until they elect another),
-  // and not in circles.
-  bool HintUsable(const std::string& address) const;
+  // and not in circles. A member counts as dead for as long as a dial to it
+  // could take: whoever is named later was elected since, or is back. (A client
+  // that stayed away from the new leader lost its session: simulate
+  // --profile=process, a crash loop.)
+  bool HintUsable(raft::Time now, const std::string& address) const;
   // Follows it. The link is gone (the caller closed it).
   void OnHint(raft::Time now, const std::string& address);
   // The member refused for now: pause. True when it refused so often that the
@@ -102,9 +105,10 @@ class ClientRoute {
   State state_ = State::kIdle;
   LinkId link_;
   std::string address_;
-  size_t endpoint_ = 0;  // the next one of the rotation
-  std::string hint_;     // dialled before the rotation goes on; may be empty
-  std::string dead_;     // the address whose link failed last
+  size_t endpoint_ = 0;    // the next one of the rotation
+  std::string hint_;       // dialled before the rotation goes on; may be empty
+  std::string dead_;       // the address whose link failed last ...
+  raft::Time dead_until_;  // ... believed until then
   raft::Time due_;  // kIdle: not before; kDialling: timeout; kOpen: pause's end
   uint32_t failures_ = 0;  // since the last answer
   uint32_t refusals_ = 0;  // on this link, since its last answer

@@ -75,6 +75,23 @@ TEST(ClientTest, ADeadLeadersHintIsNotFollowed) {
   EXPECT_EQ(hand.dials.back().address, "n:9");
 }
 
+// But whoever is named when it has been dead for long was elected since.
+TEST(ClientTest, AHintToAMemberThatWasDeadLongAgoIsFollowed) {
+  Hand hand;
+  hand.OpenSessionNow();
+  const std::string leader = hand.dials.back().address;
+  hand.Start(1, Put("k"));
+  hand.Cut();
+  const Time cut = hand.now;
+  while (hand.dials.size() == 1) hand.TickTo(hand.client.NextDeadline());
+  hand.RunTo(cut + Millis(900));
+  hand.Open();
+  hand.RunTo(cut + hand.client.options().dial_timeout);
+  hand.Answer(hand.last(), NotLeader(leader));
+  ASSERT_EQ(hand.dials.size(), 3u);
+  EXPECT_EQ(hand.dials.back().address, leader);
+}
+
 TEST(ClientTest, DialsAreBoundedAndDispersed) {
   std::set<std::vector<Time>> schedules;
   std::set<std::string> firsts;

@@ -56,7 +56,9 @@ struct ReplicaOptions {
   size_t peer_queue_bytes_max = 16 << 20;
   size_t client_queue_bytes_max = 16 << 20;
 
-  // Dialling: the first retry at once, then doubling with hash jitter.
+  // Dialling: the first retry at once, then doubling with hash jitter. Neither
+  // the back-off nor the wait for a dialled peer's hello is longer than two
+  // election timeouts, whatever stands here.
   raft::Duration dial_backoff_min = raft::Millis(20);
   raft::Duration dial_backoff_max = raft::Millis(1000);
   // From the dial, or the accept, to the other side's hello.
@@ -171,6 +173,8 @@ class Replica : public TransportHandler {
 
   // replica_connections.cc: dialling, hello, who is connected.
   void DialDue();
+  raft::Duration PeerPatience() const;
+  raft::Duration DialBackoffMax() const;
   void Dial(Peer* peer);
   void ScheduleDial(Peer* peer);
   Connection* AddConnection(ConnectionId id, Door door);

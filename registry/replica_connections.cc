@@ -21,6 +21,20 @@ void Replica::DialDue() {
   }
 }
 
+// A network that loses what it carries loses dials and hellos too. When it is
+// whole again, the members must reach each other within the time in which they
+// ought to elect a leader:
+//   n2 -> n3: dial, lost    the network heals    n2 waits 2 s for n3's hello
+//   n3 waits as long for n2; both are alone, and n1 was the only other
+raft::Duration Replica::PeerPatience() const {
+  return raft::Duration(2 * options_.election.value());
+}
+
+raft::Duration Replica::DialBackoffMax() const {
+  return std::max(std::min(options_.dial_backoff_max, PeerPatience()),
+                  options_.dial_backoff_min);
+}
+
 void Replica::Dial(Peer* peer) {
   ++counters_.peer_dials;
   const ConnectionId id = ports_.transport->Connect(peer->member.peer_address);
@@ -43,7 +57,7 @@ void Replica::ScheduleDial(Peer* peer) {
   }
   const int64_t longest =
       std::min(options_.dial_backoff_min.value() << std::min(failures - 1, 20u),
-               options_.dial_backoff_max.value());
+               DialBackoffMax().value());
   const uint64_t hash =
       raft::Mix(options_.seed, options_.boot, identity_.node.slot,
                 peer->member.node.slot, failures);
@@ -58,7 +72,10 @@ Replica::Connection* Replica::AddConnection(ConnectionId id, Door door) {
   CHECK(added);
   Connection* connection = &position->second;
   connection->door = door;
-  SetDeadline(id, connection, now_ + options_.handshake);
+  const raft::Duration patience =
+      door == Door::kDialled ? std::min(options_.handshake, PeerPatience())
+                             : options_.handshake;
+  SetDeadline(id, connection, now_ + patience);
   return connection;
 }
 
@@ -129,7 +146,7 @@ void Replica::Lost(ConnectionId id) {
     peer->dialled = kNoConnection;
     peer->ready = false;
     if (greeted) {
-      const bool lasted = now_ - peer->ready_since >= options_.dial_backoff_max;
+      const bool lasted = now_ - peer->ready_since >= DialBackoffMax();
       peer->failures = lasted ? 0 : peer->short_lives;
       peer->short_lives = lasted ? 0 : peer->short_lives + 1;
     }

@@ -368,9 +368,14 @@ TEST_F(DiallingTest, SaysNothingButHelloBeforeItKnowsWhoAnswers) {
             raft::FrameError::kNone);
   EXPECT_EQ(hello.node, ReplicaHarness::Id(0));
   EXPECT_EQ(hello.cluster, ReplicaHarness::kCluster);
-  world.Write(peer, ReplicaHarness::HelloFrame(PeerHello(1, 9)));
+  // Nobody answered for two election timeouts: another dial.
+  EXPECT_TRUE(peer->closed);
+  EXPECT_EQ(world.Counter(0, "handshakes_timed_out"), 1u);
+  Outsider* second = world.Caller("peer1");
+  ASSERT_NE(second, peer);
+  world.Write(second, ReplicaHarness::HelloFrame(PeerHello(1, 9)));
   world.Run(Millis(1000));
-  EXPECT_GT(PeerFramesTo(peer), 0u);
+  EXPECT_GT(PeerFramesTo(second), 0u);
   EXPECT_EQ(world.Counter(0, "peer_connects"), 1u);
 }
 
