@@ -4,6 +4,7 @@
 #include <span>
 #include <string_view>
 #include <utility>
+#include <variant>
 
 #include "raft/digest.h"
 #include "raft/quorum.h"
@@ -52,6 +53,44 @@ void CheckLeaderAtRest(const RaftSummary& now, Rules* rules) {
       now.reached <= now.commit || now.reached_term != now.term,
       "commit does not lag behind what a majority holds of the leader's term",
       now.commit, now.reached);
+}
+
+// Whether the message is of a term that its receiver has left. An answer to a
+// pre-vote may carry any term.
+bool IsLate(const Message& message, Term term) {
+  const auto* vote = std::get_if<VoteReply>(&message);
+  return TermOf(message) < term && (vote == nullptr || !vote->pre_vote);
+}
+
+bool IsPreVoteRequest(const Message& message) {
+  const auto* vote = std::get_if<VoteRequest>(&message);
+  return vote != nullptr && vote->pre_vote;
+}
+
+// The vote of another was cast across this step.
+void CheckVoteCast(const RaftSummary& before, const Receive& receive,
+                   const RaftSummary& after, Rules* rules) {
+  const auto* request = std::get_if<VoteRequest>(&receive.message);
+  rules->Require(request != nullptr && !request->pre_vote &&
+                     receive.from == after.vote && request->term == after.term,
+                 "a vote is an answer to who asks for it", after.vote, receive);
+  if (request == nullptr) return;
+  const bool complete = request->last_term != before.last_term
+                            ? request->last_term > before.last_term
+                            : request->last_index >= before.last;
+  rules->Require(complete,
+                 "a vote goes to a log at least as complete as the voter's",
+                 *request, before.last);
+}
+
+// The highest commit index that the message proves to its receiver.
+Index CommitShownBy(const Message& message) {
+  if (const auto* append = std::get_if<AppendRequest>(&message)) {
+    return std::min(append->commit,
+                    append->prev_index + append->entries.size());
+  }
+  const auto* heartbeat = std::get_if<Heartbeat>(&message);
+  return heartbeat == nullptr ? Index(0) : heartbeat->commit;
 }
 
 }  // namespace
@@ -149,6 +188,28 @@ Invariants::Violations Invariants::CheckTransition(const RaftSummary& before,
   for (size_t i = 0; i < std::min(before.peer_count, after.peer_count); ++i) {
     rules.RequireLe(before.peers[i].match, after.peers[i].match,
                     "a match never falls within a term");
+  }
+  return rules.Take();
+}
+
+Invariants::Violations Invariants::CheckReceive(const RaftSummary& before,
+                                                const Receive& receive,
+                                                const RaftSummary& after) {
+  Rules rules(after.self);
+  if (IsPreVoteRequest(receive.message)) {
+    rules.Require(before == after, "a pre-vote request changes nothing",
+                  before.term, after.term);
+  } else if (IsLate(receive.message, before.term)) {
+    rules.Require(before == after,
+                  "a message of an earlier term changes nothing", before.term,
+                  receive);
+  }
+  const bool cast = after.vote.valid() && after.vote != after.self &&
+                    (after.vote != before.vote || after.term != before.term);
+  if (cast) CheckVoteCast(before, receive, after, &rules);
+  if (after.commit > before.commit && after.role != Role::kLeader) {
+    rules.RequireLe(after.commit, CommitShownBy(receive.message),
+                    "a follower commits what its leader has shown to it");
   }
   return rules.Take();
 }

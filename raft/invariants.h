@@ -71,6 +71,12 @@ class Invariants {
   // Across one Step of one life of a node.
   static Violations CheckTransition(const RaftSummary& before,
                                     const Raft& after);
+
+  // Across the Step of one message: what it may change, and for what reason
+  // (conformance 1.4, 1.5, 1.8, 2.2, 5.4).
+  static Violations CheckReceive(const RaftSummary& before,
+                                 const Receive& receive,
+                                 const RaftSummary& after);
 };
 
 }  // namespace raft

@@ -190,5 +190,108 @@ TEST(Invariants, IllegalTransitions) {
               ElementsAre(HasSubstr("was a candidate")));
 }
 
+constexpr NodeId kN2{2, 1};
+constexpr NodeId kN3{3, 1};
+
+TEST(Invariants, LegalChangesByMessages) {
+  // A vote for a log as complete as the voter's, in a new term.
+  const RaftSummary before = Follower();
+  RaftSummary after = before;
+  after.term = Term(4);
+  after.vote = kN3;
+  after.leader = kNobody;
+  EXPECT_THAT(Invariants::CheckReceive(before,
+                                       {kN3, VoteRequest{.term = Term(4),
+                                                         .last_index = Index(5),
+                                                         .last_term = Term(3)}},
+                                       after),
+              IsEmpty());
+  // A later last term wins over the longer log.
+  EXPECT_THAT(Invariants::CheckReceive(before,
+                                       {kN3, VoteRequest{.term = Term(4),
+                                                         .last_index = Index(1),
+                                                         .last_term = Term(4)}},
+                                       after),
+              IsEmpty());
+  after = before;
+  after.commit = Index(5);
+  EXPECT_THAT(
+      Invariants::CheckReceive(
+          before, {kN2, Heartbeat{.term = Term(3), .commit = Index(5)}}, after),
+      IsEmpty());
+  // A refused pre-vote speaks of the term of its sender, which may be behind.
+  RaftSummary lost = before;
+  lost.role = Role::kPreCandidate;
+  lost.leader = kNobody;
+  after = lost;
+  after.role = Role::kFollower;
+  EXPECT_THAT(
+      Invariants::CheckReceive(
+          lost, {kN2, VoteReply{.term = Term(1), .pre_vote = true}}, after),
+      IsEmpty());
+}
+
+TEST(Invariants, IllegalChangesByMessages) {
+  struct Row {
+    RaftSummary before;
+    Receive receive;
+    Change change;
+    std::string rule;
+  };
+  const Change vote = [](auto* s) {
+    s->term = Term(4);
+    s->vote = kN3;
+  };
+  const Change commit = [](auto* s) { s->commit = Index(5); };
+  const Row rows[] = {
+      {Follower(),
+       {kN3, VoteRequest{.term = Term(4), .pre_vote = true}},
+       [](auto* s) {
+         s->term = Term(4);
+         s->vote = kNobody;
+       },
+       "pre-vote request changes nothing"},
+      {Leader(),
+       {kN2, AppendReply{.term = Term(2), .accepted = true, .match = Index(4)}},
+       [](auto* s) { s->peers[0].match = Index(4); },
+       "earlier term changes nothing"},
+      {Follower(),
+       {kN3,
+        VoteRequest{
+            .term = Term(4), .last_index = Index(4), .last_term = Term(3)}},
+       vote,
+       "at least as complete"},
+      {Follower(),
+       {kN3,
+        VoteRequest{
+            .term = Term(4), .last_index = Index(9), .last_term = Term(2)}},
+       vote,
+       "at least as complete"},
+      {Follower(),
+       {kN2,
+        VoteRequest{
+            .term = Term(4), .last_index = Index(9), .last_term = Term(3)}},
+       vote,
+       "an answer to who asks"},
+      {Follower(),
+       {kN2, AppendRequest{.term = Term(3),
+                           .prev_index = Index(4),
+                           .prev_term = Term(3),
+                           .commit = Index(5)}},
+       commit,
+       "what its leader has shown"},
+      {Follower(),
+       {kN2, Heartbeat{.term = Term(3), .commit = Index(4)}},
+       commit,
+       "what its leader has shown"},
+  };
+  for (const Row& row : rows) {
+    RaftSummary after = row.before;
+    row.change(&after);
+    EXPECT_THAT(Invariants::CheckReceive(row.before, row.receive, after),
+                ElementsAre(HasSubstr(row.rule)));
+  }
+}
+
 }  // namespace
 }  // namespace raft

@@ -17,6 +17,7 @@ namespace sim {
 
 constexpr raft::NodeId kN1{1, 1};
 constexpr raft::NodeId kN2{2, 1};
+constexpr raft::NodeId kN3{3, 1};
 
 // The name of the one rule that was broken; "" for none.
 inline std::string Broken(const Violations& violations) {

@@ -214,7 +214,8 @@ void Cluster::Observe(uint32_t node, const registry::Event& event,
     newest_term_ = raft.term();
     ++effects_.terms_begun;
   }
-  checker_->OnStep(node, at(node).replica->node(), event, effects);
+  checker_->OnStep(node, scheduler_->now(), at(node).replica->node(), event,
+                   effects);
 }
 
 void Cluster::OnNetworkInput(uint32_t node, NetworkInput input) {
@@ -332,6 +333,7 @@ void Cluster::Die(uint32_t node, bool power, int64_t down_us) {
   } else {
     network_->KillProcess(node);
   }
+  checker_->OnDeath(node);
   dying.replica.reset();
   dying.queue.Clear();
   Draws draws(options_.seed, Stream::kCrash, node, ++dying.crashes);

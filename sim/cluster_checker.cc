@@ -7,6 +7,7 @@
 #include "raft/digest.h"
 #include "registry/command_codec.h"
 #include "sim/checker_text.h"
+#include "sim/message_checkers.h"
 
 namespace sim {
 
@@ -16,7 +17,11 @@ using raft::Term;
 
 ClusterChecker::ClusterChecker(uint32_t nodes, Violations* violations,
                                ApplyWitness* witness)
-    : violations_(violations), witness_(witness), nodes_(nodes) {}
+    : violations_(violations),
+      witness_(witness),
+      nodes_(nodes),
+      promises_(nodes),
+      lease_ends_(nodes) {}
 
 void ClusterChecker::Report(std::string_view checker, uint32_t node,
                             std::string text) {
@@ -29,6 +34,9 @@ void ClusterChecker::OnBoot(uint32_t node, const registry::Node& booted) {
   NodeView& view = nodes_[node];
   ++view.life;
   const raft::Raft& raft = booted.raft();
+  view.raft = &raft;
+  promises_.OnBoot(node);
+  lease_ends_.OnBoot(node);
   std::vector<Mark> log;
   uint64_t chain = 0;
   for (Index i(1); i <= raft.last_index(); ++i) {
@@ -60,49 +68,87 @@ void ClusterChecker::CheckInvariants(uint32_t node, const raft::Raft& raft,
   }
 }
 
-void ClusterChecker::OnStep(uint32_t node, const registry::Node& stepped,
+void ClusterChecker::OnStep(uint32_t node, Instant now,
+                            const registry::Node& stepped,
                             const registry::Event& event,
                             const registry::Effects& effects) {
+  now_ = now;
   NodeView& view = nodes_[node];
   const raft::Raft& raft = stepped.raft();
-  if (const auto* done = std::get_if<raft::PersistDone>(&event)) {
-    Report("durable_log", node, view.disk.OnPersistDone(done->token));
-  }
+  const raft::RaftSummary after = raft::Summarize(raft);
+  const bool leads = after.role == raft::Role::kLeader;
+  OnEvent(node, event);
   for (const registry::Effect& effect : effects) {
     if (const auto* persist = std::get_if<raft::Persist>(&effect)) {
-      OnPersist(node, *persist);
+      OnPersist(node, leads, *persist);
     } else if (const auto* send = std::get_if<raft::Send>(&effect)) {
       OnSend(node, stepped, *send);
+    } else if (const auto* reply = std::get_if<registry::Reply>(&effect)) {
+      promises_.OnReply(node, *reply, violations_);
     }
   }
-  const raft::RaftSummary now = raft::Summarize(raft);
-  if (now == view.before && stepped.state().applied() == view.applied) return;
-  CheckInvariants(node, raft, now);
-  const bool leads = now.role == raft::Role::kLeader;
-  const bool led =
-      view.before.role == raft::Role::kLeader && view.before.term == now.term;
-  if (leads && !led) {
-    elections_.OnLeader(node, view.life, now.term, violations_);
-    committed_.OnLeader(
-        node, now.term, [&](Index index) { return MarkAt(node, raft, index); },
-        violations_);
+  if (after != view.before) {
+    CheckInvariants(node, raft, after);
+    if (const auto* receive = std::get_if<raft::Receive>(&event)) {
+      for (std::string& text :
+           raft::Invariants::CheckReceive(view.before, *receive, after)) {
+        Report("raft_invariants", node, std::move(text));
+      }
+    }
+    const bool led = view.before.role == raft::Role::kLeader &&
+                     view.before.term == after.term;
+    if (leads && !led) OnLeader(node, raft);
+    const Index committed = std::exchange(view.before, after).commit;
+    if (after.commit > committed) AdvanceCommit(node, stepped, committed);
   }
-  if (now.commit > view.before.commit) {
-    AdvanceCommit(node, stepped, view.before.commit);
-  }
-  view.before = now;
   if (stepped.state().applied() != view.applied) {
-    if (stepped.state().applied() < view.applied) {
-      Report("applied_never_falls", node,
-             Text(stepped.state().applied()) + " after " + Text(view.applied));
-    }
-    view.applied = stepped.state().applied();
-    agreement_.OnApplied(node, view.applied, stepped.state().digest(),
-                         violations_);
+    OnApplied(node, stepped.state());
+  }
+  if (std::holds_alternative<raft::Flush>(event)) {
+    const bool sure = leads && after.commit_term == after.term;
+    lease_ends_.OnTurnEnd(node,
+                          sure ? std::optional<Term>(after.term) : std::nullopt,
+                          violations_);
   }
 }
 
-void ClusterChecker::OnPersist(uint32_t node, const raft::Persist& persist) {
+void ClusterChecker::OnEvent(uint32_t node, const registry::Event& event) {
+  if (const auto* done = std::get_if<raft::PersistDone>(&event)) {
+    Report("durable_log", node, nodes_[node].disk.OnPersistDone(done->token));
+  } else if (const auto* tick = std::get_if<raft::Tick>(&event)) {
+    lease_ends_.OnTick(node, tick->now);
+  } else if (const auto* received =
+                 std::get_if<registry::ClientReceived>(&event)) {
+    promises_.OnRequest(node, *received, now_);
+    lease_ends_.OnRequest(node, *received);
+  }
+}
+
+void ClusterChecker::OnLeader(uint32_t node, const raft::Raft& raft) {
+  elections_.OnLeader(node, nodes_[node].life, raft.term(), violations_);
+  votes_.OnLeader(node, raft.config().self, raft.term(),
+                  static_cast<uint32_t>(nodes_.size()), violations_);
+  committed_.OnLeader(
+      node, raft.term(), [&](Index index) { return MarkAt(node, raft, index); },
+      violations_);
+}
+
+void ClusterChecker::OnApplied(uint32_t node,
+                               const registry::StateMachine& state) {
+  const Index before = std::exchange(nodes_[node].applied, state.applied());
+  if (state.applied() < before) {
+    return Report("applied_never_falls", node,
+                  Text(state.applied()) + " after " + Text(before));
+  }
+  agreement_.OnApplied(node, state.applied(), state.digest(), violations_);
+  agreement_.ForEachSessionChange(before, state.applied(),
+                                  [&](const registry::SessionChange& change) {
+                                    lease_ends_.OnSessionChange(node, change);
+                                  });
+}
+
+void ClusterChecker::OnPersist(uint32_t node, bool leads,
+                               const raft::Persist& persist) {
   DurableLog& disk = nodes_[node].disk;
   if (persist.truncate_from > Index(0)) {
     for (Index i = persist.truncate_from; i <= Index(disk.asked().size());
@@ -114,35 +160,94 @@ void ClusterChecker::OnPersist(uint32_t node, const raft::Persist& persist) {
   const bool whole = wrong.empty();
   Report("durable_log", node, std::move(wrong));
   if (!whole) return;
+  if (persist.truncate_from > Index(0)) {
+    CheckReplaced(node, persist.truncate_from, Index(disk.asked().size()),
+                  violations_);
+  }
   for (const raft::Entry& entry : persist.entries) {
     matching_.OnEntry(node, entry.index, disk.asked()[entry.index.value() - 1],
                       violations_);
+    if (leads) OnProposed(node, entry);
+  }
+}
+
+void ClusterChecker::OnProposed(uint32_t node, const raft::Entry& entry) {
+  if (entry.kind != raft::EntryKind::kCommand) return;
+  const std::optional<registry::Command> command =
+      registry::DecodeCommand(entry.payload.view());
+  if (!command.has_value()) return;
+  if (const auto* expire =
+          std::get_if<registry::ExpireSessions>(&command->operation)) {
+    lease_ends_.OnProposed(node, *expire);
   }
 }
 
 void ClusterChecker::OnSend(uint32_t node, const registry::Node& stepped,
                             const raft::Send& send) {
-  if (const auto* reply = std::get_if<raft::VoteReply>(&send.message)) {
+  const raft::Raft& raft = stepped.raft();
+  const raft::NodeId self = raft.config().self;
+  const raft::Message& message = send.message;
+  if (const auto* reply = std::get_if<raft::VoteReply>(&message)) {
     if (reply->granted && !reply->pre_vote) {
       votes_.OnVote(node, reply->term, send.to, violations_);
     }
-  } else if (const auto* ask = std::get_if<raft::VoteRequest>(&send.message)) {
-    if (!ask->pre_vote) {
-      votes_.OnVote(node, ask->term, stepped.raft().config().self, violations_);
-    }
+  } else if (const auto* ask = std::get_if<raft::VoteRequest>(&message)) {
+    if (!ask->pre_vote) votes_.OnVote(node, ask->term, self, violations_);
+  } else if (const auto* ack = std::get_if<raft::AppendReply>(&message)) {
+    if (ack->accepted) OnAck(node, *ack);
+  } else if (std::holds_alternative<raft::AppendRequest>(message) ||
+             std::holds_alternative<raft::Heartbeat>(message)) {
+    OnLeadersMessage(node, raft, send);
   }
-  // Whatever leaves, the term that it speaks in is on the disk (decision 2); a
-  // pre-vote asks about a term that nobody has adopted yet.
-  const auto* ask = std::get_if<raft::VoteRequest>(&send.message);
-  const auto* answer = std::get_if<raft::VoteReply>(&send.message);
-  const bool pre_vote = (ask != nullptr && ask->pre_vote) ||
-                        (answer != nullptr && answer->pre_vote);
-  const Term durable = nodes_[node].disk.durable_term();
-  if (!pre_vote && raft::TermOf(send.message) > durable) {
-    Report("term_is_durable", node,
-           "sends " + Describe(send) + " while its disk knows term " +
-               Text(durable));
+  const DurableLog& disk = nodes_[node].disk;
+  std::string why =
+      WhyNotOnDisk(message, self, send.to,
+                   {disk.durable_term(), disk.durable_vote(), &disk.durable()});
+  if (!why.empty()) {
+    Report("said_before_durable", node,
+           "sends " + Describe(send) + ", but " + why);
   }
+}
+
+void ClusterChecker::OnLeadersMessage(uint32_t node, const raft::Raft& raft,
+                                      const raft::Send& send) {
+  const Term term = raft::TermOf(send.message);
+  if (elections_.LeaderOf(term) != node) {
+    Report("only_the_leader_speaks", node,
+           "sends " + Describe(send) + ", but does not lead in that term");
+  }
+  if (raft.role() != raft::Role::kLeader) return;
+  Speaker speaker{
+      .term = raft.term(),
+      .commit = raft.commit(),
+      .last = raft.last_index(),
+      .term_at = [&raft](Index index) { return raft.TermAt(index); }};
+  for (const raft::Peer& peer : raft.peers()) {
+    if (peer.id == send.to) speaker.match = peer.progress.match();
+  }
+  std::string why = WhyNotOfItsLog(send.message, speaker);
+  if (why.empty()) return;
+  Report("leader_shows_its_log", node,
+         "sends " + Describe(send) + ", but " + why);
+}
+
+// Judged while its leader leads on; then the leader's log is known.
+void ClusterChecker::OnAck(uint32_t node, const raft::AppendReply& ack) {
+  const std::vector<Mark>& log = nodes_[node].disk.durable();
+  const std::optional<uint32_t> leader = elections_.LeaderOf(ack.term);
+  if (!leader.has_value() || ack.match == Index(0) ||
+      ack.match > Index(log.size()) ||
+      nodes_[node].disk.durable_term() != ack.term) {
+    return;
+  }
+  const raft::Raft* raft = nodes_[*leader].raft;
+  if (raft == nullptr || raft->role() != raft::Role::kLeader ||
+      raft->term() != ack.term) {
+    return;
+  }
+  CheckSameAsLeader(node, ack.match, log[ack.match.value() - 1],
+                    MarkAt(*leader, *raft, ack.match).value_or(Mark{}),
+                    violations_);
 }
 
 // The mark of `index` in the log that the node has now. Most of it is what the
@@ -192,18 +297,25 @@ void ClusterChecker::AdvanceCommit(uint32_t node, const registry::Node& stepped,
     }
     committed_.OnCommitted(node, i, *mark, raft.term(), DurableCopies(i, *mark),
                            quorum, violations_);
-    const raft::Entry& entry = raft.entry(i);
-    const registry::CommandReply reply = agreement_.Apply(entry);
-    std::optional<registry::Command> command;
-    if (entry.kind == raft::EntryKind::kCommand) {
-      command = registry::DecodeCommand(entry.payload.view());
-    }
-    if (command.has_value() &&
-        once_.OnApplied(i, *command, reply, violations_)) {
-      owners_.OnApplied(i, *command, reply, violations_);
-    }
-    if (witness_ != nullptr) witness_->OnApply(entry, command, reply);
+    OnCommitted(raft.entry(i));
   }
+}
+
+void ClusterChecker::OnCommitted(const raft::Entry& entry) {
+  const registry::CommandReply reply = agreement_.Apply(entry);
+  std::optional<registry::Command> command;
+  if (entry.kind == raft::EntryKind::kCommand) {
+    command = registry::DecodeCommand(entry.payload.view());
+  }
+  if (command.has_value()) {
+    promises_.OnApplied(*command, reply, now_, violations_);
+    if (once_.OnApplied(entry.index, *command, reply, violations_)) {
+      owners_.OnApplied(entry.index, *command, reply, violations_);
+      ghosts_.OnApplied(entry.index, *command, reply, agreement_.state(),
+                        violations_);
+    }
+  }
+  if (witness_ != nullptr) witness_->OnApply(entry, command, reply);
 }
 
 }  // namespace sim

@@ -19,8 +19,10 @@
 #include "registry/node_io.h"
 #include "registry/state_machine.h"
 #include "sim/durable_log.h"
+#include "sim/lease_checkers.h"
 #include "sim/log_checkers.h"
 #include "sim/registry_checkers.h"
+#include "sim/scheduler.h"
 #include "sim/violation.h"
 
 namespace sim {
@@ -40,8 +42,10 @@ class ClusterChecker {
 
   // A node has read its disk.
   void OnBoot(uint32_t node, const registry::Node& booted);
+  // Its process has died.
+  void OnDeath(uint32_t node) { nodes_[node].raft = nullptr; }
   // After every step of a node.
-  void OnStep(uint32_t node, const registry::Node& stepped,
+  void OnStep(uint32_t node, Instant now, const registry::Node& stepped,
               const registry::Event& event, const registry::Effects& effects);
 
   raft::Index committed() const { return committed_.last(); }
@@ -51,6 +55,7 @@ class ClusterChecker {
 
  private:
   struct NodeView {
+    const raft::Raft* raft = nullptr;  // nullptr while it is down
     uint64_t life = 0;
     DurableLog disk;
     raft::RaftSummary before;
@@ -58,13 +63,21 @@ class ClusterChecker {
   };
 
   void Report(std::string_view checker, uint32_t node, std::string text);
-  void OnPersist(uint32_t node, const raft::Persist& persist);
+  void OnEvent(uint32_t node, const registry::Event& event);
+  void OnPersist(uint32_t node, bool leads, const raft::Persist& persist);
   void OnSend(uint32_t node, const registry::Node& stepped,
               const raft::Send& send);
+  void OnProposed(uint32_t node, const raft::Entry& entry);
+  void OnLeadersMessage(uint32_t node, const raft::Raft& raft,
+                        const raft::Send& send);
+  void OnAck(uint32_t node, const raft::AppendReply& ack);
+  void OnLeader(uint32_t node, const raft::Raft& raft);
+  void OnApplied(uint32_t node, const registry::StateMachine& state);
   void CheckInvariants(uint32_t node, const raft::Raft& raft,
                        const raft::RaftSummary& now);
   void AdvanceCommit(uint32_t node, const registry::Node& stepped,
                      raft::Index from);
+  void OnCommitted(const raft::Entry& entry);
   std::optional<Mark> MarkAt(uint32_t node, const raft::Raft& raft,
                              raft::Index index) const;
   uint32_t DurableCopies(raft::Index index, const Mark& mark) const;
@@ -72,12 +85,16 @@ class ClusterChecker {
   Violations* const violations_;
   ApplyWitness* const witness_;  // may be nullptr
   std::vector<NodeView> nodes_;
+  Instant now_;
   ElectionSafety elections_;
   VoteOnce votes_;
   LogMatching matching_;
   CommittedLog committed_;
   StateAgreement agreement_;
   UniqueOwner owners_;
+  NoGhosts ghosts_;
+  LeasePromise promises_;
+  LeaseEnd lease_ends_;
   ExactlyOnce once_;
 };
 

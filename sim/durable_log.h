@@ -28,6 +28,7 @@ class DurableLog {
   // The log that is confirmed; asked_[i] is index i + 1 in both.
   const std::vector<Mark>& durable() const { return durable_.log; }
   raft::Term durable_term() const { return durable_.term; }
+  raft::NodeId durable_vote() const { return durable_.vote; }
 
  private:
   struct State {

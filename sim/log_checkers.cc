@@ -28,6 +28,26 @@ void ElectionSafety::OnLeader(uint32_t node, uint64_t life, Term term,
           NodeName(node) + " in its life " + std::to_string(life));
 }
 
+std::optional<uint32_t> ElectionSafety::LeaderOf(Term term) const {
+  const auto found = leaders_.find(term);
+  if (found == leaders_.end()) return std::nullopt;
+  return found->second.first;
+}
+
+void VoteOnce::OnLeader(uint32_t node, raft::NodeId leader, Term term,
+                        uint32_t nodes, Violations* violations) const {
+  uint32_t votes = 1;
+  for (uint32_t voter = 0; voter < nodes; ++voter) {
+    const auto vote = votes_.find(std::pair(voter, term));
+    votes += voter != node && vote != votes_.end() && vote->second == leader;
+  }
+  if (votes > nodes / 2) return;
+  violations->Add(Violation::Kind::kSafety, "elected_by_majority",
+                  NodeName(node) + " leads in term " + Text(term) + " by " +
+                      std::to_string(votes) + " votes of " +
+                      std::to_string(nodes));
+}
+
 void VoteOnce::OnVote(uint32_t node, Term term, raft::NodeId candidate,
                       Violations* violations) {
   const auto [at, is_new] =
@@ -54,6 +74,23 @@ void LogMatching::OnEntry(uint32_t node, Index index, const Mark& mark,
     return;
   }
   here.push_back({mark, node});
+}
+
+void CheckReplaced(uint32_t node, Index from, Index last,
+                   Violations* violations) {
+  if (last >= from) return;
+  violations->Add(Violation::Kind::kSafety, "removed_for_nothing",
+                  NodeName(node) + " removes index " + Text(from) +
+                      " and all behind it, and puts nothing in its place");
+}
+
+void CheckSameAsLeader(uint32_t node, Index match, const Mark& durable,
+                       const Mark& leader, Violations* violations) {
+  if (durable == leader) return;
+  violations->Add(Violation::Kind::kSafety, "acknowledged_is_the_same",
+                  NodeName(node) + " acknowledges index " + Text(match) +
+                      ", where it has " + Text(durable) +
+                      " and its leader has " + Text(leader));
 }
 
 std::string CommittedLog::Text(uint32_t node, Index index, const Mark& has,

@@ -31,6 +31,8 @@ class ElectionSafety {
  public:
   void OnLeader(uint32_t node, uint64_t life, raft::Term term,
                 Violations* violations);
+  // The node that leads, or led, in `term`.
+  std::optional<uint32_t> LeaderOf(raft::Term term) const;
   uint64_t leaders() const { return leaders_.size(); }
 
  private:
@@ -38,11 +40,15 @@ class ElectionSafety {
 };
 
 // A node votes for one candidate in a term, over all its lives (3.4). Judged by
-// the votes that leave it, so that a vote forgotten in a crash is found.
+// the votes that leave it, so that a vote forgotten in a crash is found. And
+// who leads has the votes of a majority, that was given to it in this term.
 class VoteOnce {
  public:
   void OnVote(uint32_t node, raft::Term term, raft::NodeId candidate,
               Violations* violations);
+  // `node` leads as `leader`. Its own vote needs no message.
+  void OnLeader(uint32_t node, raft::NodeId leader, raft::Term term,
+                uint32_t nodes, Violations* violations) const;
 
  private:
   std::map<std::pair<uint32_t, raft::Term>, raft::NodeId> votes_;
@@ -61,6 +67,17 @@ class LogMatching {
   };
   std::vector<std::vector<Seen>> seen_;  // by index
 };
+
+// A follower removes what conflicts with its leader's entries, to put those in
+// its place, and nothing else (3.5; conformance 4.3). It removes from index
+// `from` on; afterwards its log ends at `last`.
+void CheckReplaced(uint32_t node, raft::Index from, raft::Index last,
+                   Violations* violations);
+
+// What is acknowledged is what the leader has there (3.5): an acknowledgement
+// speaks of the follower's log on its disk, and counts for the leader's.
+void CheckSameAsLeader(uint32_t node, raft::Index match, const Mark& durable,
+                       const Mark& leader, Violations* violations);
 
 // What is committed stays: the same entry at an index for every node
 // (state-machine safety, 3.6.3), a leader of a later term holds it (leader

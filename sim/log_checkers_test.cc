@@ -20,6 +20,8 @@ TEST(ElectionSafetyTest, OneLeaderATerm) {
   safety.OnLeader(1, 1, Term(2), &violations);
   safety.OnLeader(0, 1, Term(1), &violations);
   EXPECT_EQ(Broken(violations), "");
+  EXPECT_EQ(safety.LeaderOf(Term(2)), 1u);
+  EXPECT_EQ(safety.LeaderOf(Term(3)), std::nullopt);
   safety.OnLeader(2, 1, Term(2), &violations);
   EXPECT_EQ(Broken(violations), "election_safety");
 }
@@ -42,6 +44,46 @@ TEST(VoteOnceTest, OneCandidateATerm) {
   EXPECT_EQ(Broken(violations), "");
   votes.OnVote(0, Term(3), kN2, &violations);
   EXPECT_EQ(Broken(violations), "vote_once");
+}
+
+TEST(VoteOnceTest, ALeaderHasAMajorityOfThisTerm) {
+  Violations violations;
+  VoteOnce votes;
+  votes.OnVote(1, Term(3), kN1, &violations);
+  votes.OnVote(0, Term(3), kN1, &violations);  // its own
+  votes.OnLeader(0, kN1, Term(3), 3, &violations);
+  votes.OnLeader(0, kN1, Term(1), 1, &violations);  // alone
+  EXPECT_EQ(Broken(violations), "");
+  votes.OnLeader(0, kN1, Term(3), 5, &violations);
+  EXPECT_EQ(Broken(violations), "elected_by_majority");
+}
+
+TEST(VoteOnceTest, AVoteOfAnotherTermElectsNobody) {
+  Violations violations;
+  VoteOnce votes;
+  votes.OnVote(1, Term(3), kN1, &violations);
+  votes.OnVote(2, Term(4), kN2, &violations);
+  votes.OnLeader(0, kN1, Term(4), 3, &violations);
+  EXPECT_EQ(Broken(violations), "elected_by_majority");
+}
+
+TEST(ReplacedTest, WhatIsRemovedMakesPlace) {
+  Violations violations;
+  CheckReplaced(0, Index(4), Index(4), &violations);
+  CheckReplaced(0, Index(4), Index(9), &violations);
+  EXPECT_EQ(Broken(violations), "");
+  CheckReplaced(0, Index(4), Index(3), &violations);
+  EXPECT_EQ(Broken(violations), "removed_for_nothing");
+}
+
+TEST(SameAsLeaderTest, AnAcknowledgementSpeaksOfTheLeadersLog) {
+  Violations violations;
+  const auto mine = Marks({MakeEntry(1, 1), MakeEntry(2, 1)});
+  const auto leaders = Marks({MakeEntry(1, 1), MakeEntry(2, 2)});
+  CheckSameAsLeader(0, Index(1), mine[0], leaders[0], &violations);
+  EXPECT_EQ(Broken(violations), "");
+  CheckSameAsLeader(0, Index(2), mine[1], leaders[1], &violations);
+  EXPECT_EQ(Broken(violations), "acknowledged_is_the_same");
 }
 
 TEST(LogMatchingTest, EqualTermsAreEqualHistories) {

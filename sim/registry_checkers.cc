@@ -18,7 +18,9 @@ registry::CommandReply StateAgreement::Apply(const raft::Entry& entry) {
   } else {
     state_.ApplyNoop(entry.index);
   }
-  state_.TakeSessionChanges();
+  for (const registry::SessionChange& change : state_.TakeSessionChanges()) {
+    changes_.push_back({entry.index, change});
+  }
   digests_.push_back(state_.digest());
   return reply;
 }
@@ -81,6 +83,65 @@ void UniqueOwner::OnApplied(Index index, const registry::Command& command,
                  std::get_if<registry::ExpireSessions>(&operation)) {
     for (const registry::SessionId session : op->sessions) {
       Drop(session, nullptr);
+    }
+  }
+}
+
+void NoGhosts::EndProcess(Index index, registry::Pid pid,
+                          const registry::StateMachine& state,
+                          Violations* violations) {
+  const auto held = held_.find(pid);
+  if (held == held_.end()) return;
+  for (const auto& [registry, key] : held->second) {
+    const registry::ReadReply left =
+        state.Read(registry::Lookup{registry, key});
+    for (const registry::Registration& registration : left.registrations) {
+      if (registration.pid != pid) continue;
+      violations->Add(Violation::Kind::kSafety, "no_ghosts",
+                      "index " + Text(index) + " ends " + Describe(pid) +
+                          ", which still holds " + registry + "/" + key);
+    }
+  }
+  held_.erase(held);
+}
+
+void NoGhosts::EndSession(Index index, registry::SessionId session,
+                          const registry::StateMachine& state,
+                          Violations* violations) {
+  ended_.insert(session);
+  auto at = held_.lower_bound(registry::Pid{session, 0});
+  while (at != held_.end() && at->first.session == session) {
+    const registry::Pid pid = (at++)->first;
+    EndProcess(index, pid, state, violations);
+  }
+  if (!state.HasSession(session)) return;
+  violations->Add(Violation::Kind::kSafety, "no_ghosts",
+                  "session " + std::to_string(session.value()) +
+                      " is open after index " + Text(index) + " ended it");
+}
+
+void NoGhosts::OnApplied(Index index, const registry::Command& command,
+                         const registry::CommandReply& reply,
+                         const registry::StateMachine& state,
+                         Violations* violations) {
+  if (reply.error != registry::Error::kOk) return;
+  const registry::Operation& operation = command.operation;
+  if (command.session.value() != 0 && ended_.contains(command.session)) {
+    violations->Add(Violation::Kind::kSafety, "no_ghosts",
+                    "index " + Text(index) + " does " + Describe(command) +
+                        " after the end of its session");
+  }
+  if (const auto* op = std::get_if<registry::Register>(&operation)) {
+    held_[{command.session, op->process}].insert({op->registry, op->key});
+  } else if (const auto* op = std::get_if<registry::EndProcess>(&operation)) {
+    EndProcess(index, {command.session, op->process}, state, violations);
+  } else if (const auto* op = std::get_if<registry::EndSession>(&operation)) {
+    EndSession(index, op->target.value() != 0 ? op->target : command.session,
+               state, violations);
+  } else if (const auto* op =
+                 std::get_if<registry::ExpireSessions>(&operation)) {
+    for (const registry::SessionId session : op->sessions) {
+      EndSession(index, session, state, violations);
     }
   }
 }

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "registry/command_codec.h"
@@ -105,6 +106,68 @@ TEST_F(UniqueOwnerTest, EveryWayToGiveItUp) {
        Error::kNotOwner);
   Register(7, "u", "k");
   EXPECT_EQ(Broken(violations), "unique_owner");
+}
+
+// The state machine that ships, and a history that it is told beside it.
+class NoGhostsTest : public testing::Test {
+ protected:
+  NoGhostsTest() {
+    Do({.operation = registry::OpenSession{"a nonce of one", kTtl}});
+    Do({.operation = registry::OpenSession{"a nonce of two", kTtl}});
+    Do(In(1, 1,
+          registry::CreateRegistry{"u", registry::RegistryKind::kUnique}));
+    Do(In(1, 2, registry::Register{.registry = "u", .key = "k", .process = 5}));
+  }
+  void Do(const Command& command) {
+    const CommandReply reply = state.Apply(state.applied() + 1, command);
+    Tell(command, reply);
+  }
+  // Said to be done; `state` does not do it.
+  void Tell(const Command& command, const CommandReply& reply = {}) {
+    ghosts.OnApplied(state.applied(), command, reply, state, &violations);
+  }
+  static constexpr raft::Duration kTtl = raft::Millis(1000);
+  registry::StateMachine state;
+  Violations violations;
+  NoGhosts ghosts;
+};
+
+TEST_F(NoGhostsTest, EveryEndTakesAll) {
+  Do(In(1, 3, registry::EndProcess{5}));
+  Do(In(1, 4, registry::Register{.registry = "u", .key = "k", .process = 6}));
+  Do(In(2, 1, registry::EndSession{SessionId(1)}));
+  Do(In(2, 2, registry::Register{.registry = "u", .key = "k"}));
+  Do({.operation = registry::ExpireSessions{{SessionId(2)}}});
+  EXPECT_EQ(Broken(violations), "");
+}
+TEST_F(NoGhostsTest, AProcessThatHoldsOn) {
+  Tell(In(1, 3, registry::EndProcess{5}));
+  EXPECT_EQ(Broken(violations), "no_ghosts");
+}
+TEST_F(NoGhostsTest, ASessionThatLivesOn) {
+  Tell(In(2, 1, registry::EndSession{}));
+  EXPECT_EQ(Broken(violations), "no_ghosts");
+}
+TEST_F(NoGhostsTest, ASessionThatIsGivenSomethingAfterItsEnd) {
+  Do(In(2, 1, registry::EndSession{SessionId(1)}));
+  EXPECT_EQ(Broken(violations), "");
+  Tell(In(1, 4, registry::Register{.registry = "u", .key = "k"}));
+  EXPECT_EQ(Broken(violations), "no_ghosts");
+}
+
+TEST(StateAgreementTest, KnowsWhichEntriesChangedSessions) {
+  StateAgreement agreement;
+  for (uint64_t i = 1; i <= 3; ++i) {
+    agreement.Apply(MakeEntry(
+        i, 1, registry::EncodeCommand(Open("a nonce " + std::to_string(i)))));
+  }
+  std::vector<SessionId> opened;
+  agreement.ForEachSessionChange(Index(1), Index(2),
+                                 [&](const registry::SessionChange& change) {
+                                   EXPECT_TRUE(change.opened);
+                                   opened.push_back(change.session);
+                                 });
+  EXPECT_EQ(opened, std::vector<SessionId>{SessionId(2)});
 }
 
 TEST(ExactlyOnceTest, ARepetitionHasTheFirstAnswer) {

@@ -1,0 +1,156 @@
+#include "sim/lease_checkers.h"
+
+#include <algorithm>
+#include <variant>
+
+#include "registry/command_codec.h"
+#include "sim/checker_text.h"
+
+namespace sim {
+namespace {
+
+// The session that the request is a sign of life of; 0 if it is of none.
+registry::SessionId SessionOf(const registry::ClientRequest& request) {
+  if (const auto* alive =
+          std::get_if<registry::KeepAliveRequest>(&request.body)) {
+    return alive->session;
+  }
+  const auto* command = std::get_if<registry::CommandRequest>(&request.body);
+  if (command == nullptr) return registry::SessionId(0);
+  const std::optional<registry::Command> decoded =
+      registry::DecodeCommand(command->command.view());
+  return decoded.has_value() ? decoded->session : registry::SessionId(0);
+}
+
+std::string Text(registry::SessionId session) {
+  return "session " + std::to_string(session.value());
+}
+
+}  // namespace
+
+// ------------------------------------------------------------- never early
+
+void LeasePromise::OnRequest(uint32_t node,
+                             const registry::ClientReceived& received,
+                             Instant now) {
+  const auto* alive =
+      std::get_if<registry::KeepAliveRequest>(&received.request.body);
+  if (alive == nullptr) return;
+  asked_[node][Request(received.connection, received.request.id)] = {
+      alive->session, now};
+}
+
+void LeasePromise::OnReply(uint32_t node, const registry::Reply& reply,
+                           Violations* violations) {
+  const auto asked =
+      asked_[node].find(Request(reply.connection, reply.response.id));
+  if (asked == asked_[node].end()) return;
+  const auto [session, arrived] = asked->second;
+  asked_[node].erase(asked);
+  const auto* alive =
+      std::get_if<registry::KeepAliveReply>(&reply.response.body);
+  if (alive == nullptr || alive->error != registry::Error::kOk) return;
+  const auto lease = leases_.find(session);
+  if (lease == leases_.end()) return;
+  lease->second.alive_at = std::max(lease->second.alive_at, arrived);
+  Check(session, lease->second, violations);
+}
+
+void LeasePromise::OnApplied(const registry::Command& command,
+                             const registry::CommandReply& reply, Instant now,
+                             Violations* violations) {
+  if (const auto* open =
+          std::get_if<registry::OpenSession>(&command.operation)) {
+    if (reply.error == registry::Error::kOk && open->ttl > raft::Duration(0)) {
+      leases_.try_emplace(reply.session, Lease{open->ttl, Instant(), {}});
+    }
+    return;
+  }
+  const auto* expire =
+      std::get_if<registry::ExpireSessions>(&command.operation);
+  if (expire == nullptr) return;
+  for (const registry::SessionId session : expire->sessions) {
+    const auto lease = leases_.find(session);
+    if (lease == leases_.end() || lease->second.expired_at.has_value()) {
+      continue;
+    }
+    lease->second.expired_at = now;
+    Check(session, lease->second, violations);
+  }
+}
+
+void LeasePromise::Check(registry::SessionId session, const Lease& lease,
+                         Violations* violations) const {
+  if (!lease.expired_at.has_value() || lease.alive_at == Instant()) return;
+  const int64_t lasted = *lease.expired_at - lease.alive_at;
+  if (lasted >= lease.ttl.value()) return;
+  violations->Add(
+      Violation::Kind::kSafety, "lease_promise",
+      Text(session) + " expired at " +
+          std::to_string(lease.expired_at->value()) + " us, " +
+          std::to_string(lasted) +
+          " us after the arrival of a keep-alive that was answered ok; its TTL "
+          "is " +
+          std::to_string(lease.ttl.value()) + " us");
+}
+
+// ------------------------------------------------------------- not for ever
+
+void LeaseEnd::OnTick(uint32_t node, raft::Time now) {
+  views_[node].now = std::max(views_[node].now, now);
+}
+
+void LeaseEnd::OnRequest(uint32_t node,
+                         const registry::ClientReceived& received) {
+  View& view = views_[node];
+  const auto lease = view.leases.find(SessionOf(received.request));
+  if (lease != view.leases.end()) lease->second.heard = view.now;
+}
+
+void LeaseEnd::OnSessionChange(uint32_t node,
+                               const registry::SessionChange& change) {
+  View& view = views_[node];
+  if (!change.opened) {
+    view.leases.erase(change.session);
+    return;
+  }
+  if (change.ttl == raft::Duration(0)) return;
+  const int64_t length = change.ttl.value() + change.ttl.value() / 8;
+  view.leases[change.session] = {raft::Duration(length), view.now};
+  view.look_at = view.now;
+}
+
+void LeaseEnd::OnProposed(uint32_t node,
+                          const registry::ExpireSessions& expire) {
+  View& view = views_[node];
+  for (const registry::SessionId session : expire.sessions) {
+    const auto lease = view.leases.find(session);
+    if (lease != view.leases.end()) lease->second.ending = true;
+  }
+}
+
+void LeaseEnd::OnTurnEnd(uint32_t node, std::optional<raft::Term> leads_in,
+                         Violations* violations) {
+  View& view = views_[node];
+  const bool anew = leads_in != view.leads_in;
+  view.leads_in = leads_in;
+  if (!leads_in.has_value()) return;
+  if (anew) {
+    view.since = view.look_at = view.now;
+    for (auto& [session, lease] : view.leases) lease.ending = false;
+  }
+  if (view.now < view.look_at) return;
+  view.look_at = raft::Time::Never();
+  for (const auto& [session, lease] : view.leases) {
+    if (lease.ending) continue;
+    const raft::Time due = std::max(lease.heard, view.since) + lease.length;
+    view.look_at = std::min(view.look_at, due);
+    if (due > view.now) continue;
+    violations->Add(Violation::Kind::kSafety, "lease_end",
+                    NodeName(node) + " leads and lets " + Text(session) +
+                        " live on " + std::to_string((view.now - due).value()) +
+                        " us after its lease ran out");
+  }
+}
+
+}  // namespace sim

@@ -1,0 +1,94 @@
+// The two bounds of a lease (registry/leases.h, first form): its session is
+// never ended early, and a leader does not keep it longer than it says.
+#ifndef SIM_LEASE_CHECKERS_H_
+#define SIM_LEASE_CHECKERS_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "raft/types.h"
+#include "registry/command.h"
+#include "registry/node_io.h"
+#include "registry/state_machine.h"
+#include "sim/scheduler.h"
+#include "sim/violation.h"
+
+namespace sim {
+
+// Never early (M58, M64): whose sign of life was answered "ok" may count on its
+// session for a TTL of true time after the sign arrived, whoever leads by then
+// and however late the answer is. Judged by what was answered and what was
+// committed, and by no clock of a node.
+class LeasePromise {
+ public:
+  explicit LeasePromise(uint32_t nodes) : asked_(nodes) {}
+
+  // The process of the node has ended: it answers nothing any more.
+  void OnBoot(uint32_t node) { asked_[node].clear(); }
+  void OnRequest(uint32_t node, const registry::ClientReceived& received,
+                 Instant now);
+  void OnReply(uint32_t node, const registry::Reply& reply,
+               Violations* violations);
+  // Committed, for the first time anywhere.
+  void OnApplied(const registry::Command& command,
+                 const registry::CommandReply& reply, Instant now,
+                 Violations* violations);
+
+ private:
+  using Request = std::pair<registry::ConnectionId, uint64_t>;
+  struct Asked {
+    registry::SessionId session;
+    Instant arrived;
+  };
+  struct Lease {
+    raft::Duration ttl;
+    Instant alive_at;  // arrival of the newest sign that was answered "ok"
+    std::optional<Instant> expired_at;
+  };
+  void Check(registry::SessionId session, const Lease& lease,
+             Violations* violations) const;
+
+  std::vector<std::map<Request, Asked>> asked_;  // by node
+  std::map<registry::SessionId, Lease> leases_;
+};
+
+// Not for ever: at the end of its turn a leader has proposed the end of every
+// session of which it has heard nothing for 9/8 of a TTL (the margin for clock
+// rates), by its own clock, counted anew from the begin of each leadership.
+class LeaseEnd {
+ public:
+  explicit LeaseEnd(uint32_t nodes) : views_(nodes) {}
+
+  void OnBoot(uint32_t node) { views_[node] = View{}; }
+  void OnTick(uint32_t node, raft::Time now);
+  void OnRequest(uint32_t node, const registry::ClientReceived& received);
+  // The node applied the entry that opened or ended a session.
+  void OnSessionChange(uint32_t node, const registry::SessionChange& change);
+  // It proposed the end of these.
+  void OnProposed(uint32_t node, const registry::ExpireSessions& expire);
+  // `leads_in`: the term in which it leads and has committed an entry.
+  void OnTurnEnd(uint32_t node, std::optional<raft::Term> leads_in,
+                 Violations* violations);
+
+ private:
+  struct Lease {
+    raft::Duration length;
+    raft::Time heard;
+    bool ending = false;  // proposed in this leadership
+  };
+  struct View {
+    std::optional<raft::Term> leads_in;
+    raft::Time now;
+    raft::Time since;    // it leads
+    raft::Time look_at;  // no lease is due before
+    std::map<registry::SessionId, Lease> leases;
+  };
+  std::vector<View> views_;
+};
+
+}  // namespace sim
+
+#endif  // SIM_LEASE_CHECKERS_H_

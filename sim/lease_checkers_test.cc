@@ -1,0 +1,144 @@
+#include "sim/lease_checkers.h"
+
+#include <optional>
+
+#include "gtest/gtest.h"
+#include "registry/command_codec.h"
+#include "sim/checker_test_support.h"
+
+namespace sim {
+namespace {
+
+using raft::Term;
+using raft::Time;
+using registry::Command;
+using registry::ConnectionId;
+using registry::Error;
+using registry::SessionId;
+
+constexpr SessionId kSession{7};
+constexpr raft::Duration kTtl = raft::Micros(800);
+
+registry::ClientReceived KeepAlive(uint64_t request) {
+  return {ConnectionId(1), {request, registry::KeepAliveRequest{kSession}}};
+}
+
+class LeasePromiseTest : public testing::Test {
+ protected:
+  LeasePromiseTest() {
+    promise.OnApplied({.operation = registry::OpenSession{"a nonce", kTtl}},
+                      {.session = kSession}, Instant(0), &violations);
+  }
+  void Arrive(uint64_t request, int64_t at, uint32_t node = 0) {
+    promise.OnRequest(node, KeepAlive(request), Instant(at));
+  }
+  void Answer(uint64_t request, Error error = Error::kOk, uint32_t node = 0) {
+    promise.OnReply(
+        node, {ConnectionId(1), {request, registry::KeepAliveReply{error}}},
+        &violations);
+  }
+  void Expire(int64_t at) {
+    promise.OnApplied({.operation = registry::ExpireSessions{{kSession}}}, {},
+                      Instant(at), &violations);
+  }
+  Violations violations;
+  LeasePromise promise{2};
+};
+
+TEST_F(LeasePromiseTest, ATtlAfterTheArrival) {
+  Arrive(1, 1000);
+  Answer(1);
+  Arrive(2, 1500);  // never answered
+  Expire(1800);
+  EXPECT_EQ(Broken(violations), "");
+}
+TEST_F(LeasePromiseTest, NotEarlier) {
+  Arrive(1, 1000);
+  Answer(1);
+  Expire(1799);
+  EXPECT_EQ(Broken(violations), "lease_promise");
+}
+// M58: renewed while, or after, it was ended.
+TEST_F(LeasePromiseTest, NoOkForASessionThatIsEnded) {
+  Arrive(1, 1000);
+  Expire(1100);
+  Answer(1, Error::kSessionExpired);
+  EXPECT_EQ(Broken(violations), "");
+  Arrive(2, 1200, 1);
+  Answer(2, Error::kOk, 1);
+  EXPECT_EQ(Broken(violations), "lease_promise");
+}
+TEST_F(LeasePromiseTest, AnotherLifeAnswersNothing) {
+  Arrive(1, 1000);
+  promise.OnBoot(0);
+  Answer(1);  // to whatever the new life was asked under this number
+  Expire(1100);
+  EXPECT_EQ(Broken(violations), "");
+}
+
+class LeaseEndTest : public testing::Test {
+ protected:
+  LeaseEndTest() {
+    end.OnSessionChange(0, {.session = kSession, .ttl = kTtl, .opened = true});
+    TurnEnd(1000);  // leads from here
+  }
+  void TurnEnd(int64_t now, std::optional<Term> leads_in = Term(3)) {
+    end.OnTick(0, Time(now));
+    end.OnTurnEnd(0, leads_in, &violations);
+  }
+  void Hear(int64_t now) {
+    end.OnTick(0, Time(now));
+    end.OnRequest(0, KeepAlive(1));
+  }
+  Violations violations;
+  LeaseEnd end{1};
+};
+
+TEST_F(LeaseEndTest, ASilentSessionIsEnded) {
+  TurnEnd(1899);
+  EXPECT_EQ(Broken(violations), "");
+  TurnEnd(1900);  // 9/8 of 800 after 1000
+  EXPECT_EQ(Broken(violations), "lease_end");
+}
+TEST_F(LeaseEndTest, WhoIsHeardOfLives) {
+  Hear(1500);
+  TurnEnd(2399);
+  EXPECT_EQ(Broken(violations), "");
+  TurnEnd(2400);
+  EXPECT_EQ(Broken(violations), "lease_end");
+}
+TEST_F(LeaseEndTest, ACommandIsHeardToo) {
+  const Command command{.session = kSession,
+                        .sequence = registry::Sequence(1),
+                        .operation = registry::EndProcess{}};
+  end.OnTick(0, Time(1500));
+  end.OnRequest(0, {ConnectionId(1),
+                    {1, registry::CommandRequest{
+                            raft::Bytes(registry::EncodeCommand(command))}}});
+  TurnEnd(2399);
+  EXPECT_EQ(Broken(violations), "");
+}
+TEST_F(LeaseEndTest, ToProposeItIsEnough) {
+  end.OnProposed(0, {{kSession}});
+  TurnEnd(9000);
+  EXPECT_EQ(Broken(violations), "");
+}
+// ... but the next leadership, of the same node too, must do it again.
+TEST_F(LeaseEndTest, EachLeadershipCountsAnew) {
+  end.OnProposed(0, {{kSession}});
+  TurnEnd(1800, std::nullopt);
+  TurnEnd(9000, std::nullopt);
+  TurnEnd(9100, Term(5));
+  TurnEnd(9999, Term(5));
+  EXPECT_EQ(Broken(violations), "");
+  TurnEnd(10000, Term(5));
+  EXPECT_EQ(Broken(violations), "lease_end");
+}
+TEST_F(LeaseEndTest, WhatIsOverNeedsNoEnd) {
+  end.OnSessionChange(0, {.session = kSession});
+  TurnEnd(9000);
+  EXPECT_EQ(Broken(violations), "");
+}
+
+}  // namespace
+}  // namespace sim
