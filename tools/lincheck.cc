@@ -4,7 +4,8 @@
 //   lincheck [--black_box] [--configurations=N] FILE      ("-": standard input)
 //
 // Exit code 0: linearizable. 1: not, and the smallest part of the history that
-// shows it. 2: not known, the search was given up. 3: FILE cannot be judged.
+// shows it. 2: not known, the search was given up. 3: FILE cannot be judged, or
+// holds nothing to judge (a recorder that failed must not look like success).
 #include <charconv>
 #include <chrono>
 #include <cstdio>
@@ -132,6 +133,12 @@ int Run(const Flags& flags) {
   }
   const std::string read = stopwatch.Lap();
   const LinearizabilityResult result = checker.Check();
+  if (result.verdict == Linearizable::kOk &&
+      result.operations + result.left_out == 0) {
+    std::fprintf(stderr, "lincheck: %s: no call to judge\n",
+                 flags.file.c_str());
+    return kUnusable;
+  }
   Print(result, read, stopwatch.Lap());
   return static_cast<int>(result.verdict);
 }

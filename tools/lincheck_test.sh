@@ -24,6 +24,7 @@ expect 1 "no order explains" "$histories/illegal_stale_read.jsonl"
 expect 1 "revision 7" "$histories/illegal_by_revisions_only.jsonl"
 expect 0 "ok" --black_box "$histories/illegal_by_revisions_only.jsonl"
 expect 2 "given up" --configurations=0 "$histories/illegal_lost_update.jsonl"
+expect 3 "no call to judge" /dev/null
 expect 3 "cannot open" "$histories/no_such_file.jsonl"
 expect 3 "usage" --bogus "$histories/ok_bytes.jsonl"
 expect 3 "usage"
