@@ -23,7 +23,8 @@ struct ClassRow {
 };
 
 constexpr uint32_t In(std::initializer_list<Profile> profiles) {
-  uint32_t bits = uint32_t{1} << static_cast<uint32_t>(Profile::kAll);
+  uint32_t bits = uint32_t{1} << static_cast<uint32_t>(Profile::kAll) |
+                  uint32_t{1} << static_cast<uint32_t>(Profile::kStorm);
   for (const Profile profile : profiles) {
     bits |= uint32_t{1} << static_cast<uint32_t>(profile);
   }
@@ -78,6 +79,10 @@ static_assert(std::size(kClasses) == static_cast<size_t>(FaultClass::kCount));
 // Chances, per million, that a class is on in a seed.
 constexpr uint32_t kOnAmongAll = 280'000;
 constexpr uint32_t kOnAmongFew = 600'000;
+uint32_t ChanceOf(Profile profile) {
+  if (profile == Profile::kStorm) return 1'000'000;
+  return profile == Profile::kAll ? kOnAmongAll : kOnAmongFew;
+}
 
 void DrawClass(const ClassRow& row, int64_t mean_gap_us,
                const FaultDrawing& drawing) {
@@ -98,8 +103,7 @@ std::vector<TimedFault> DrawTimedFaults(const FaultPlanOptions& options) {
     const ClassRow& row = kClasses[i];
     CHECK_EQ(static_cast<size_t>(row.which), i);
     Draws draws(options.seed, Stream::kFaults, i);
-    const bool on = draws.Chance(
-        options.profile == Profile::kAll ? kOnAmongAll : kOnAmongFew);
+    const bool on = draws.Chance(ChanceOf(options.profile));
     const int64_t mean_gap_us = draws.Between(600 * kMillisecond, 4 * kSecond);
     if (on && (row.profiles & profile) != 0) {
       DrawClass(row, mean_gap_us, {options, &faults});
@@ -181,6 +185,8 @@ std::string_view ToString(Profile profile) {
       return "process";
     case Profile::kHealthy:
       return "healthy";
+    case Profile::kStorm:
+      return "storm";
   }
   return "?";
 }

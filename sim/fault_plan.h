@@ -291,10 +291,11 @@ enum class Profile : uint8_t {
   kClock,    // clocks, pauses, slow nodes: time that passes unevenly
   kProcess,  // crashes of nodes and clients
   kHealthy,  // none at all
+  kStorm,    // every class, in every seed (all others draw a subset)
 };
-inline constexpr Profile kProfiles[] = {Profile::kAll,     Profile::kNet,
-                                        Profile::kDisk,    Profile::kClock,
-                                        Profile::kProcess, Profile::kHealthy};
+inline constexpr Profile kProfiles[] = {
+    Profile::kAll,     Profile::kNet,     Profile::kDisk, Profile::kClock,
+    Profile::kProcess, Profile::kHealthy, Profile::kStorm};
 std::string_view ToString(Profile profile);
 
 struct FaultPlanOptions {

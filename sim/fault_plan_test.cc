@@ -74,6 +74,7 @@ TEST(FaultPlanTest, ProfilesNarrow) {
   };
   EXPECT_TRUE(kinds(Profile::kHealthy).empty());
   EXPECT_EQ(kinds(Profile::kAll).size(), std::variant_size_v<Fault>);
+  EXPECT_EQ(kinds(Profile::kStorm).size(), std::variant_size_v<Fault>);
   EXPECT_EQ(kinds(Profile::kNet).count("Crash"), 0u);
   EXPECT_EQ(kinds(Profile::kNet).count("Partition"), 1u);
   EXPECT_EQ(kinds(Profile::kDisk).count("Partition"), 0u);

@@ -264,7 +264,7 @@ void DeclareSeeds(Flags* flags, Options* options) {
       [each](std::string_view text) {
         return ParseProfile(text, &each->profile);
       },
-      "NAME", "faults drawn: all, net, disk, clock, process, healthy");
+      "NAME", "faults drawn: all, net, disk, clock, process, healthy, storm");
   flags->Number("nodes", &options->nodes, 3, 7, "N",
                 "nodes, instead of what is drawn");
   flags->Number("operations", &each->operations_per_second, 1, 100'000, "N",
