@@ -1,67 +1,109 @@
 """Planted bugs: product code with one file changed by a patch.
 
-The product carries no mutation switches. `mutant` applies a patch to a copy of
-the one file that it touches and links `simulate` with it: the object is linked
-whole, before the library that holds the true one, so the linker never takes
-that. Only the patched file is compiled again. A patch that no longer applies
-fails the build and is to be refreshed; an object that does not define all that
-the true one does is refused by the linker (defined twice).
+The product carries no mutation switches. `planted` applies a patch to a copy of
+the one file that it touches; `mutant` links `simulate` with it: the object is
+linked whole, before the library that holds the true one, so the linker never
+takes that. Only the patched file is compiled again. A patch that no longer
+applies fails the build and is to be refreshed; an object that does not define
+all that the true one does is refused by the linker (defined twice).
+
+Checkers are blinded in the same way: a mutant that is linked with a broken
+checker as well must survive the seeds in which the checker found it.
 """
 
 load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_library")
 load("//tools/tidy:python_test.bzl", "python_test")
 
-def mutant(name, file = None, library = None, patches = None, deps = []):
+# The library of a source, by its package, unless it is named by itself.
+LIBRARIES = {
+    "//raft": "//raft",
+    "//raft/storage": "//raft/storage",
+    "//raft:invariants.cc": "//raft:invariants",
+    "//registry:client.cc": "//registry:client",
+    "//registry:client_session.cc": "//registry:client",
+    "//registry:leases.cc": "//registry:node",
+    "//registry:node_commands.cc": "//registry:node",
+    "//registry:node_reads.cc": "//registry:node",
+    "//registry:replica.cc": "//registry:replica",
+    "//registry:session.cc": "//registry:state_machine",
+    "//registry:state_machine.cc": "//registry:state_machine",
+    "//registry:state_machine_read.cc": "//registry:state_machine",
+    "//sim": "//sim:world",
+}
+
+def planted(name, file, patch, deps = []):
+    """Defines `<name>_object`: `file` with `patch` applied.
+
+    Args:
+      name: of the patch.
+      file: the label of the source that the patch touches.
+      patch: the label of the patch.
+      deps: what the source includes beyond its library.
+    """
+    package, base = file.split(":")
+    copy = "planted/%s/%s" % (name, base)
+    native.genrule(
+        name = name + "_source",
+        testonly = True,
+        srcs = [file, patch],
+        outs = [copy],
+        cmd = ("cp $(location %s) $@ && chmod u+w $@ && " +
+               "patch --quiet --fuzz=0 $@ $(location %s)") % (file, patch),
+        message = "Planting " + name,
+        tags = ["manual"],
+    )
+    cc_library(
+        name = name + "_object",
+        testonly = True,
+        srcs = [copy],
+        alwayslink = True,
+        tags = ["manual"],
+        deps = [LIBRARIES.get(file) or LIBRARIES[package]] + deps,
+    )
+
+def mutant(name, patches):
     """Defines `simulate_<name>`: //tools:simulate with one bug.
 
     Args:
-      name: of testdata/mutants/<name>.patch.
-      file: the label of the source that the patch touches.
-      library: the label of the library that the source belongs to.
-      patches: instead of `file` and `library`, for a bug in several places:
-        {name of a patch: [file, library]}.
-      deps: what the sources include beyond their libraries.
+      name: of the bug.
+      patches: names of what was `planted`.
     """
-    objects = []
-    for patch_name, (source, owner) in (patches or {name: [file, library]}).items():
-        base = source.split(":")[1]
-        copy = "planted/%s/%s" % (name, base)
-        patch = "//testdata/mutants:%s.patch" % patch_name
-        native.genrule(
-            name = patch_name + "_source",
-            testonly = True,
-            srcs = [source, patch],
-            outs = [copy],
-            cmd = ("cp $(location %s) $@ && chmod u+w $@ && " +
-                   "patch --quiet --fuzz=0 $@ $(location %s)") % (source, patch),
-            message = "Planting " + patch_name,
-            tags = ["manual"],
-        )
-        cc_library(
-            name = patch_name + "_object",
-            testonly = True,
-            srcs = [copy],
-            alwayslink = True,
-            tags = ["manual"],
-            deps = [owner] + deps,
-        )
-        objects.append(":%s_object" % patch_name)
     cc_binary(
         name = "simulate_" + name,
         testonly = True,
         tags = ["manual"],
-        deps = objects + ["//tools:simulate_main"],
+        deps = [":%s_object" % patch for patch in patches] +
+               ["//tools:simulate_main"],
     )
 
-def mutant_suite(name, mutants, args = [], test = False, **kwargs):
-    """A command (or test) that sweeps seeds until each mutant is found."""
-    words = args + ["$(location :simulate_%s)" % m for m in mutants]
-    data = [":simulate_" + m for m in mutants]
+def mutant_suite(
+        name,
+        mutants,
+        args = [],
+        test = False,
+        main = "mutants.py",
+        extra = [],
+        **kwargs):
+    """A command (or test) that sweeps seeds until each mutant is found.
+
+    Args:
+      name: of the command.
+      mutants: names of mutants.
+      args: before the binaries.
+      test: whether it is a test.
+      main: the script.
+      extra: more binaries that stand behind the mutants' among the arguments.
+      **kwargs: of the rule.
+    """
+    binaries = [":simulate_" + m for m in mutants] + extra
+    words = (["--sound=$(location //tools:simulate)"] + args +
+             ["$(location %s)" % binary for binary in binaries])
+    data = binaries + ["//tools:simulate"]
     if test:
         python_test(
             name = name,
             testonly = True,
-            main = "mutants.py",
+            main = main,
             args = words,
             data = data,
             **kwargs
@@ -71,7 +113,7 @@ def mutant_suite(name, mutants, args = [], test = False, **kwargs):
             name = name,
             testonly = True,
             srcs = ["//tools/tidy:python_test.sh"],
-            args = ["$(location mutants.py)"] + words,
-            data = ["mutants.py"] + data,
+            args = ["$(location %s)" % main] + words,
+            data = [main] + data,
             **kwargs
         )

@@ -1,8 +1,12 @@
 """Sweeps seeds over planted bugs until each is found; prints the table.
 
 A mutant is found by a checker that reports a violation. A CHECK of the product
-counts too, unless it stands in the function that the patch changed; which
-checker it was is printed, so the reader can judge. Exit 1 if one survives.
+that aborts the run finds it too, but tells less; which it was is printed. A seed
+that fails without the bug as well proves nothing and is passed over. Exit 1 if a
+bug survives.
+
+With --bases=N each bug is looked for N times, in seeds that have nothing to do
+with each other; the median says how many seeds a bug of its kind takes.
 
 With --shrink each failure becomes its smallest scenario, which must fail in the
 same way when it is read from its file and run alone.
@@ -11,9 +15,17 @@ same way when it is read from its file and run alone.
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
+
+BASE_STEP = 1_000_000
+CHECK = "worker"  # what a sweep calls the death of a run
+
+
+def name_of(binary):
+    return os.path.basename(binary).removeprefix("simulate_")
 
 
 def sweep(binary, first, last, jobs):
@@ -29,34 +41,60 @@ def sweep(binary, first, last, jobs):
     return result["failures"], result["cpu_seconds"]
 
 
-def find(binary, most, jobs):
+def first_of(failures, sound):
+    """The failures of the first seed that is fine without the bug."""
+    for seed in sorted({failure["seed"] for failure in failures}):
+        if sound and sweep(sound, seed, seed, 1)[0]:
+            continue
+        return [failure for failure in failures if failure["seed"] == seed]
+    return []
+
+
+def find(binary, sound, base, most, jobs):
     """Sweeps in growing steps, so that a bug found early costs little."""
-    name = os.path.basename(binary).removeprefix("simulate_")
-    cpu_seconds, first, step = 0, 1, 10
-    while first <= most:
-        last = min(most, first + step - 1)
+    cpu_seconds, first, step = 0, base + 1, 10
+    while first <= base + most:
+        last = min(base + most, first + step - 1)
         failures, cpu = sweep(binary, first, last, jobs)
         cpu_seconds += cpu
-        if failures:
-            found = min(failures, key=lambda failure: failure["seed"])
-            same = [f for f in failures if f["seed"] == found["seed"]]
+        found = first_of(failures, sound)
+        if found:
             return {
-                "mutant": name,
+                "mutant": name_of(binary),
                 "found": True,
-                "seed": found["seed"],
+                "seed": found[0]["seed"],
                 "seeds": sorted({f["seed"] for f in failures}),
-                "kind": found["kind"],
-                "checkers": sorted({f["checker"] for f in same}),
-                "text": found["text"],
+                "kind": found[0]["kind"],
+                "checkers": sorted({f["checker"] for f in found}),
+                "text": found[0]["text"],
                 "cpu_seconds": cpu_seconds,
             }
         first, step = last + 1, step * 3
     return {
-        "mutant": name,
+        "mutant": name_of(binary),
         "found": False,
         "seeds": most,
         "cpu_seconds": cpu_seconds,
     }
+
+
+def find_often(binary, args):
+    """Of the first base, with the seeds that each base took."""
+    runs = [
+        find(binary, args.sound, i * BASE_STEP, args.most, args.jobs)
+        for i in range(args.bases)
+    ]
+    took = [
+        run["seed"] - i * BASE_STEP if run["found"] else None
+        for i, run in enumerate(runs)
+    ]
+    result = dict(next((run for run in runs if run["found"]), runs[0]))
+    result["took"] = took
+    result["cpu_seconds"] = sum(run["cpu_seconds"] for run in runs)
+    # One that was not found took more seeds than all others.
+    median = statistics.median_high([t or sys.maxsize for t in took])
+    result["median"] = None if median == sys.maxsize else median
+    return result
 
 
 def shrink(binary, seeds, folder):
@@ -76,8 +114,7 @@ def shrink(binary, seeds, folder):
         small = json.loads(out)
         if "scenario" not in small:
             continue
-        name = os.path.basename(binary).removeprefix("simulate_")
-        path = os.path.abspath(os.path.join(folder, name + ".scenario"))
+        path = os.path.abspath(os.path.join(folder, name_of(binary) + ".scenario"))
         with open(path, "w", encoding="utf-8") as file:
             file.write(small.pop("scenario"))
         # The file expects its failure: 0 if it is the one that comes.
@@ -108,11 +145,48 @@ def shrink_and_tell(binary, result, folder, faults_max):
     return small["fails_alone"] and small["faults"] <= faults_max
 
 
+def tell(result, args):
+    if result["found"]:
+        by = f"{result['kind']}: {', '.join(result['checkers'])}"
+        seed = result["took"][0] or "-"
+    else:
+        by, seed = f"SURVIVED {args.most} seeds", "-"
+    print(
+        f"{result['mutant']:28} {seed:>6} {result['median'] or '-':>6}"
+        f"  {result['cpu_seconds']:>6}  {by}"
+    )
+    if result["found"]:
+        print(f"    {result['text'][:160]}")
+
+
+def summarise(results):
+    survivors = [r["mutant"] for r in results if not r["found"]]
+    print(f"{len(results) - len(survivors)} of {len(results)} found")
+    if survivors:
+        print("survived: " + ", ".join(survivors))
+    aborted = [
+        r["mutant"] for r in results if r["found"] and r["checkers"] == [CHECK]
+    ]
+    if aborted:
+        print("found by a CHECK alone: " + ", ".join(aborted))
+    shrunk = [r["shrunk"] for r in results if r.get("shrunk")]
+    if shrunk:
+        faults = sorted(small["faults"] for small in shrunk)
+        print(
+            f"{len(shrunk)} shrunk, to {faults[len(faults) // 2]} faults in the"
+            f" median, in at most {max(s['cpu_ms'] for s in shrunk) / 1000:.1f}"
+            " CPU seconds"
+        )
+    return bool(survivors)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--most", type=int, default=2000, help="seeds each")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--only", help="one mutant")
+    parser.add_argument("--bases", type=int, default=1, help="ranges of seeds")
+    parser.add_argument("--sound", help="simulate without a bug")
+    parser.add_argument("--only", help="these mutants, by commas")
     parser.add_argument("--json", help="write the results there")
     parser.add_argument("--shrink", action="store_true")
     parser.add_argument("--faults-max", type=int, default=1000, help="shrunk")
@@ -126,21 +200,15 @@ def main():
         if args.scenarios
         else tempfile.mkdtemp(dir=os.environ.get("TEST_TMPDIR"))
     )
+    only = args.only.split(",") if args.only else None
     results, badly_shrunk = [], 0
-    print(f"{'mutant':28} {'seed':>6}  {'cpu s':>6}  found by")
+    print(f"{'mutant':28} {'seed':>6} {'median':>6}  {'cpu s':>6}  found by")
     for binary in args.binaries:
-        if args.only and not binary.endswith("simulate_" + args.only):
+        if only and name_of(binary) not in only:
             continue
-        result = find(binary, args.most, args.jobs)
+        result = find_often(binary, args)
         results.append(result)
-        if result["found"]:
-            by = f"{result['kind']}: {', '.join(result['checkers'])}"
-            seed = result["seed"]
-        else:
-            by, seed = f"SURVIVED {args.most} seeds", "-"
-        print(f"{result['mutant']:28} {seed:>6}  {result['cpu_seconds']:>6}  {by}")
-        if result["found"]:
-            print(f"    {result['text'][:160]}")
+        tell(result, args)
         if result["found"] and args.shrink:
             badly_shrunk += not shrink_and_tell(
                 binary, result, folder, args.faults_max
@@ -151,17 +219,8 @@ def main():
         with open(path, "w", encoding="utf-8") as out:
             json.dump(results, out, indent=1)
             out.write("\n")
-    survivors = [r["mutant"] for r in results if not r["found"]]
-    print(f"{len(results) - len(survivors)} of {len(results)} found")
-    shrunk = [r["shrunk"] for r in results if r.get("shrunk")]
-    if shrunk:
-        faults = sorted(small["faults"] for small in shrunk)
-        print(
-            f"{len(shrunk)} shrunk, to {faults[len(faults) // 2]} faults in the"
-            f" median, in at most {max(s['cpu_ms'] for s in shrunk) / 1000:.1f}"
-            " CPU seconds"
-        )
-    sys.exit(1 if survivors or badly_shrunk or not results else 0)
+    survived = summarise(results)
+    sys.exit(1 if survived or badly_shrunk or not results else 0)
 
 
 if __name__ == "__main__":
