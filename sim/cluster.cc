@@ -140,7 +140,9 @@ void Cluster::Boot(uint32_t node) {
   ++booting.boots;
   ++effects_.boots;
   if (std::exchange(booting.clock_lost, false)) {
-    booting.turns.clock() = DrawClock(node);
+    NodeClock anew = DrawClock(node);
+    anew.InheritBeyond(booting.turns.clock(), scheduler_->now());
+    booting.turns.clock() = anew;
   }
   booting.ports->Reset();
   booting.inbox.clear();
@@ -214,6 +216,7 @@ void Cluster::Observe(uint32_t node, const registry::Event& event,
     newest_term_ = raft.term();
     ++effects_.terms_begun;
   }
+  if (raft.role() == raft::Role::kLeader) leaders_.emplace(raft.term(), node);
   checker_->OnStep(node, scheduler_->now(), at(node).replica->node(), event,
                    effects);
 }
@@ -404,6 +407,18 @@ bool Cluster::Converged() const {
 
 bool Cluster::HasApplied(uint32_t node, raft::Index index) const {
   return up(node) && replica(node)->node().state().applied() >= index;
+}
+
+Instant Cluster::LeaderClockBeyond(raft::Term term) const {
+  const auto leader = leaders_.find(term);
+  if (leader == leaders_.end()) return NodeClock::kNeverBeyond;
+  return nodes_.at(leader->second)->turns.clock().LastBeyond(scheduler_->now());
+}
+
+TimeEffects Cluster::time_effects() const {
+  TimeEffects sum;
+  for (const auto& node : nodes_) sum += node->turns.time_effects();
+  return sum;
 }
 
 std::string Cluster::Describe() const {

@@ -20,6 +20,7 @@
 #define SIM_CLUSTER_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -142,6 +143,10 @@ class Cluster {
   void SetSlowness(uint32_t node, int64_t percent);
   void SetDiskSlowness(uint32_t node, int64_t percent);
   void SetClockRate(uint32_t node, int64_t rate_ppm);
+  void JumpClock(uint32_t node, int64_t ahead_us);
+  void SetClockGrain(uint32_t node, int64_t grain_us);
+  void SetTimerLateness(uint32_t node, int64_t percent);
+  void HoldTimers(uint32_t node, int64_t length_us);
   // One that is down comes back soon.
   void Revive(uint32_t node);
   // Disarms what has not happened yet, ends pauses and stalls, and brings
@@ -159,6 +164,10 @@ class Cluster {
   bool Converged() const;
   // Is up and has applied everything up to `index`.
   bool HasApplied(uint32_t node, raft::Index index) const;
+  // When the clock of who led in `term` was last beyond the declared error; see
+  // NodeClock::LastBeyond.
+  Instant LeaderClockBeyond(raft::Term term) const;
+  TimeEffects time_effects() const;  // of all nodes
   std::string Describe() const;
   std::string DescribeNode(uint32_t node) const;
   // One line that changes when a role or a term does.
@@ -201,7 +210,8 @@ class Cluster {
   Trail* const trail_;
   std::vector<std::unique_ptr<Node>> nodes_;
   bool healed_ = false;
-  raft::Term newest_term_;  // that anybody stood for
+  std::map<raft::Term, uint32_t> leaders_;  // ever
+  raft::Term newest_term_;                  // that anybody stood for
   ClusterEffects effects_;
   uint64_t probes_ = 0;
 };

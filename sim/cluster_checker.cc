@@ -308,7 +308,8 @@ void ClusterChecker::OnCommitted(const raft::Entry& entry) {
     command = registry::DecodeCommand(entry.payload.view());
   }
   if (command.has_value()) {
-    promises_.OnApplied(*command, reply, now_, violations_);
+    promises_.OnApplied(*command, reply, now_,
+                        LastBeyond(leader_clocks_, entry.term), violations_);
     if (once_.OnApplied(entry.index, *command, reply, violations_)) {
       owners_.OnApplied(entry.index, *command, reply, violations_);
       ghosts_.OnApplied(entry.index, *command, reply, agreement_.state(),

@@ -20,6 +20,7 @@
 #include "registry/state_machine.h"
 #include "sim/durable_log.h"
 #include "sim/lease_checkers.h"
+#include "sim/lease_oracle.h"
 #include "sim/log_checkers.h"
 #include "sim/registry_checkers.h"
 #include "sim/scheduler.h"
@@ -39,6 +40,11 @@ class ApplyWitness {
 class ClusterChecker {
  public:
   ClusterChecker(uint32_t nodes, Violations* violations, ApplyWitness* witness);
+
+  // Without it all clocks keep to the declared error.
+  void SetLeaderClocks(LeaderClocks clocks) {
+    leader_clocks_ = std::move(clocks);
+  }
 
   // A node has read its disk.
   void OnBoot(uint32_t node, const registry::Node& booted);
@@ -85,6 +91,7 @@ class ClusterChecker {
   Violations* const violations_;
   ApplyWitness* const witness_;  // may be nullptr
   std::vector<NodeView> nodes_;
+  LeaderClocks leader_clocks_;
   Instant now_;
   ElectionSafety elections_;
   VoteOnce votes_;

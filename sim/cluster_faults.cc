@@ -67,6 +67,24 @@ void Cluster::SetClockRate(uint32_t node, int64_t rate_ppm) {
   if (up(node)) at(node).turns.Request();  // its deadline is elsewhere now
 }
 
+void Cluster::JumpClock(uint32_t node, int64_t ahead_us) {
+  at(node).turns.clock().Jump(scheduler_->now(), ahead_us);
+  if (up(node)) at(node).turns.Request();
+}
+
+void Cluster::SetClockGrain(uint32_t node, int64_t grain_us) {
+  at(node).turns.clock().SetGrain(scheduler_->now(), grain_us);
+  if (up(node)) at(node).turns.Request();
+}
+
+void Cluster::SetTimerLateness(uint32_t node, int64_t percent) {
+  at(node).turns.set_lateness(percent);
+}
+
+void Cluster::HoldTimers(uint32_t node, int64_t length_us) {
+  if (up(node)) at(node).turns.HoldTimers(scheduler_->now() + length_us);
+}
+
 void Cluster::Heal() {
   healed_ = true;
   for (uint32_t i = 0; i < size(); ++i) {

@@ -53,6 +53,16 @@ enum class FaultClass : uint64_t {
   kCrashLoop,
   kRestartStorm,
   kLongPause,
+  kWildClock,
+  kClockStop,
+  kClockJump,
+  kCoarseClock,
+  kLateTimers,
+  kTimerStorm,
+  kClientClock,
+  kSlowReader,
+  kClientsAway,
+  kClientHop,
   kCount,
 };
 
@@ -92,6 +102,8 @@ int64_t DrawLeaderSeries(const FaultDrawing& drawing, FaultClass which,
 // fault_draw_clock.cc: time that passes unevenly.
 int64_t DrawSlowness(const FaultDrawing& drawing, FaultClass which,
                      int64_t at_us, Draws* draws);
+int64_t DrawClockFaults(const FaultDrawing& drawing, FaultClass which,
+                        int64_t at_us, Draws* draws);
 // fault_draw_client.cc
 int64_t DrawClientFaults(const FaultDrawing& drawing, FaultClass which,
                          int64_t at_us, Draws* draws);

@@ -70,7 +70,10 @@ Fault DrawOne(Kind kind, const FaultPlanOptions& options, Victim victim,
       return NodeWeather{victim, profile, length};
     }
     case Kind::kClock:
-      return ClockRate{victim, rate, length};
+      // Fast beyond the bound would end the sessions of clients that are asked
+      // for progress, and may; slow or stopped takes nothing from anybody.
+      if (out) return ClockRate{victim, rate, length};
+      return WildClock{victim, power ? -1'000'000 : -100 * percent, length};
     case Kind::kSlowNode:
       return SlowNode{victim, percent, length};
   }

@@ -143,6 +143,11 @@ void FaultInjector::End(Active* active) {
   if (active->over) return;
   active->over = true;
   upsets_ += healed_;
+  if (std::holds_alternative<SlowReader>(*active->fault)) {
+    for (const auto& [from, to] : active->blocked) {
+      left_unread_ += network_->HeldOn(from, to);
+    }
+  }
   UnblockLinks(active);
   if (std::holds_alternative<SlowNode>(*active->fault)) {
     cluster_->SetSlowness(active->node, 100);
@@ -153,6 +158,14 @@ void FaultInjector::End(Active* active) {
   } else if (std::holds_alternative<Weather>(*active->fault) ||
              std::holds_alternative<NodeWeather>(*active->fault)) {
     SetLinks();
+  } else if (std::holds_alternative<WildClock>(*active->fault)) {
+    cluster_->SetClockRate(active->node, 0);
+  } else if (std::holds_alternative<CoarseClock>(*active->fault)) {
+    cluster_->SetClockGrain(active->node, 1);
+  } else if (std::holds_alternative<LateTimers>(*active->fault)) {
+    cluster_->SetTimerLateness(active->node, 100);
+  } else if (const auto* clock = std::get_if<ClientClock>(active->fault)) {
+    workload_->ResetClock(clock->client);
   } else if (std::holds_alternative<CrashLoop>(*active->fault)) {
     cluster_->Revive(active->node);
   } else if (const auto* hole = std::get_if<BlackHole>(active->fault)) {

@@ -66,6 +66,7 @@ class FaultInjector {
   int64_t Step(Active* active, const Flap& fault);
   int64_t Step(Active* active, const Swizzle& fault);
   int64_t Step(Active* active, const CrashLoop& fault);
+  int64_t Step(Active* active, const ClientHop& fault);
 
   void Do(const Crash& fault);
   void Do(const CrashAtEffect& fault);
@@ -91,6 +92,15 @@ class FaultInjector {
   void Do(const NodeWeather& fault);
   void Do(const ClientCut& fault);
   void Do(const CrashLoop& fault);
+  void Do(const WildClock& fault);
+  void Do(const ClockJump& fault);
+  void Do(const CoarseClock& fault);
+  void Do(const LateTimers& fault);
+  void Do(const TimerStorm& fault);
+  void Do(const ClientClock& fault);
+  void Do(const SlowReader& fault);
+  void Do(const ClientsAway& fault);
+  void Do(const ClientHop& fault);
 
   const FaultPlan plan_;
   const LinkProfile fair_;
@@ -98,7 +108,7 @@ class FaultInjector {
   SimNetwork* const network_;
   Cluster* const cluster_;
   Workload* const workload_;
-  std::vector<Active> active_;  // also those that are over
+  std::vector<Active> active_;    // also those that are over
   std::vector<Fault> lingering_;  // the plan's, victims by number
   const Fault* doing_ = nullptr;
   uint64_t happened_ = 0;
@@ -112,6 +122,8 @@ class FaultInjector {
   uint64_t links_swizzled_ = 0;
   uint64_t client_links_cut_ = 0;
   uint64_t loop_crashes_ = 0;
+  uint64_t left_unread_ = 0;
+  uint64_t hops_ = 0;
 };
 
 }  // namespace sim

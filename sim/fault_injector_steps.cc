@@ -78,6 +78,59 @@ void FaultInjector::Do(const CrashLoop& fault) {
   Step(Last({.node = Resolve(fault.victim)}, fault.length_us));
 }
 
+void FaultInjector::Do(const ClientHop& fault) {
+  Step(Last({}, fault.length_us));
+}
+
+void FaultInjector::Do(const SlowReader& fault) {
+  const Process client = cluster_->size() + fault.client % workload_->clients();
+  Active active;
+  for (Process node = 0; node < cluster_->size(); ++node) {
+    active.blocked.push_back({node, client});
+  }
+  BlockLinks(&active);
+  Last(std::move(active), fault.length_us);
+}
+
+void FaultInjector::Do(const ClientsAway& fault) {
+  for (uint32_t client = 0; client < workload_->clients(); ++client) {
+    workload_->Pause(client, fault.length_us);
+  }
+}
+
+void FaultInjector::Do(const WildClock& fault) {
+  const uint32_t node = Resolve(fault.victim);
+  cluster_->SetClockRate(node, fault.wild_ppm);
+  Last({.node = node}, fault.length_us);
+}
+
+void FaultInjector::Do(const ClockJump& fault) {
+  cluster_->JumpClock(Resolve(fault.victim), fault.ahead_us);
+}
+
+void FaultInjector::Do(const CoarseClock& fault) {
+  const uint32_t node = Resolve(fault.victim);
+  cluster_->SetClockGrain(node, fault.grain_us);
+  Last({.node = node}, fault.length_us);
+}
+
+void FaultInjector::Do(const LateTimers& fault) {
+  const uint32_t node = Resolve(fault.victim);
+  cluster_->SetTimerLateness(node, fault.percent);
+  Last({.node = node}, fault.length_us);
+}
+
+void FaultInjector::Do(const TimerStorm& fault) {
+  for (uint32_t node = 0; node < cluster_->size(); ++node) {
+    cluster_->HoldTimers(node, fault.length_us);
+  }
+}
+
+void FaultInjector::Do(const ClientClock& fault) {
+  workload_->SetClock(fault.client, fault.ahead_us, fault.wild_ppm);
+  Last({}, fault.length_us);
+}
+
 void FaultInjector::Step(size_t index) {
   Active& active = active_.at(index);
   if (active.over) return;
@@ -89,6 +142,8 @@ void FaultInjector::Step(size_t index) {
     next_us = Step(&active, *swizzle);
   } else if (const auto* loop = std::get_if<CrashLoop>(active.fault)) {
     next_us = Step(&active, *loop);
+  } else if (const auto* hop = std::get_if<ClientHop>(active.fault)) {
+    next_us = Step(&active, *hop);
   } else {
     CHECK(false);
   }
@@ -137,7 +192,18 @@ int64_t FaultInjector::Step(Active* active, const CrashLoop& fault) {
   return fault.up_us + fault.down_us;
 }
 
+int64_t FaultInjector::Step(Active*, const ClientHop& fault) {
+  const Process client = cluster_->size() + fault.client % workload_->clients();
+  for (Process node = 0; node < cluster_->size(); ++node) {
+    hops_ += network_->ResetConnections(client, node, SimNetwork::Reset::kBoth,
+                                        false);
+  }
+  return fault.gap_us;
+}
+
 std::vector<std::pair<std::string, uint64_t>> FaultInjector::Effects() const {
+  const TimeEffects nodes = cluster_->time_effects();
+  const TimeEffects clients = workload_->time_effects();
   return {
       {"links_cut_by_topology", links_cut_},
       {"leaders_half_cut", leaders_half_cut_},
@@ -145,6 +211,16 @@ std::vector<std::pair<std::string, uint64_t>> FaultInjector::Effects() const {
       {"links_swizzled", links_swizzled_},
       {"client_links_cut", client_links_cut_},
       {"crashes_in_loops", loop_crashes_},
+      {"turns_on_wild_clocks", nodes.turns_wild},
+      {"turns_on_stopped_clocks", nodes.turns_stopped},
+      {"turns_on_coarse_clocks", nodes.turns_coarse},
+      {"turns_after_clock_jumps", nodes.turns_after_jump},
+      {"timers_late", nodes.timers_late},
+      {"timers_in_storms", nodes.timers_held},
+      {"client_turns_on_wild_clocks", clients.turns_wild},
+      {"client_turns_after_clock_jumps", clients.turns_after_jump},
+      {"replies_left_unread", left_unread_},
+      {"client_hops", hops_},
   };
 }
 

@@ -73,6 +73,16 @@ constexpr ClassRow kClasses[] = {
     {C::kCrashLoop, DrawCrashLoops, kProcess},
     {C::kRestartStorm, DrawCrashLoops, kProcess},
     {C::kLongPause, DrawSlowness, kClock | kProcess},
+    {C::kWildClock, DrawClockFaults, kClock},
+    {C::kClockStop, DrawClockFaults, kClock},
+    {C::kClockJump, DrawClockFaults, kClock},
+    {C::kCoarseClock, DrawClockFaults, kClock},
+    {C::kLateTimers, DrawClockFaults, kClock},
+    {C::kTimerStorm, DrawClockFaults, kClock},
+    {C::kClientClock, DrawClockFaults, kClock},
+    {C::kSlowReader, DrawClientFaults, kNet},
+    {C::kClientsAway, DrawClientFaults, kClock | kProcess},
+    {C::kClientHop, DrawClientFaults, kNet},
 };
 static_assert(std::size(kClasses) == static_cast<size_t>(FaultClass::kCount));
 

@@ -15,6 +15,8 @@
 #include <variant>
 #include <vector>
 
+#include "sim/client_faults.h"
+#include "sim/clock_faults.h"
 #include "sim/process_faults.h"
 #include "sim/random.h"
 #include "sim/scheduler.h"
@@ -249,11 +251,13 @@ struct ClientPause {
   }
 };
 
-using Fault = std::variant<Crash, CrashAtEffect, CrashInDiskJob, PowerCut,
-                           Pause, SlowNode, SlowDisk, DiskStall, SyncError,
-                           ClockRate, Partition, Clog, ResetLink, BlackHole,
-                           Weather, ClientCrash, ClientPause, Depose, Topology,
-                           Flap, Swizzle, NodeWeather, ClientCut, CrashLoop>;
+using Fault =
+    std::variant<Crash, CrashAtEffect, CrashInDiskJob, PowerCut, Pause,
+                 SlowNode, SlowDisk, DiskStall, SyncError, ClockRate, Partition,
+                 Clog, ResetLink, BlackHole, Weather, ClientCrash, ClientPause,
+                 Depose, Topology, Flap, Swizzle, NodeWeather, ClientCut,
+                 CrashLoop, WildClock, ClockJump, CoarseClock, LateTimers,
+                 TimerStorm, ClientClock, SlowReader, ClientsAway, ClientHop>;
 
 struct TimedFault {
   int64_t at_us = 0;

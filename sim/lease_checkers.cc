@@ -58,11 +58,11 @@ void LeasePromise::OnReply(uint32_t node, const registry::Reply& reply,
 
 void LeasePromise::OnApplied(const registry::Command& command,
                              const registry::CommandReply& reply, Instant now,
-                             Violations* violations) {
+                             Instant leader_beyond, Violations* violations) {
   if (const auto* open =
           std::get_if<registry::OpenSession>(&command.operation)) {
     if (reply.error == registry::Error::kOk && open->ttl > raft::Duration(0)) {
-      leases_.try_emplace(reply.session, Lease{open->ttl, Instant(), {}});
+      leases_.try_emplace(reply.session, Lease{open->ttl, Instant(), {}, {}});
     }
     return;
   }
@@ -75,6 +75,7 @@ void LeasePromise::OnApplied(const registry::Command& command,
       continue;
     }
     lease->second.expired_at = now;
+    lease->second.leader_beyond = leader_beyond;
     Check(session, lease->second, violations);
   }
 }
@@ -84,6 +85,8 @@ void LeasePromise::Check(registry::SessionId session, const Lease& lease,
   if (!lease.expired_at.has_value() || lease.alive_at == Instant()) return;
   const int64_t lasted = *lease.expired_at - lease.alive_at;
   if (lasted >= lease.ttl.value()) return;
+  // A sign that arrived after the end is never answered "ok".
+  if (lasted >= 0 && lease.leader_beyond >= lease.alive_at) return;
   violations->Add(
       Violation::Kind::kSafety, "lease_promise",
       Text(session) + " expired at " +

@@ -21,7 +21,8 @@ namespace sim {
 // Never early (M58, M64): whose sign of life was answered "ok" may count on its
 // session for a TTL of true time after the sign arrived, whoever leads by then
 // and however late the answer is. Judged by what was answered and what was
-// committed, and by no clock of a node.
+// committed; a clock of a node counts only if it was beyond the declared error:
+// its leader may end sooner what was renewed before.
 class LeasePromise {
  public:
   explicit LeasePromise(uint32_t nodes) : asked_(nodes) {}
@@ -32,10 +33,11 @@ class LeasePromise {
                  Instant now);
   void OnReply(uint32_t node, const registry::Reply& reply,
                Violations* violations);
-  // Committed, for the first time anywhere.
+  // Committed, for the first time anywhere. `leader_beyond`: of the leader that
+  // proposed it, see LeaderClocks.
   void OnApplied(const registry::Command& command,
                  const registry::CommandReply& reply, Instant now,
-                 Violations* violations);
+                 Instant leader_beyond, Violations* violations);
 
  private:
   using Request = std::pair<registry::ConnectionId, uint64_t>;
@@ -47,6 +49,7 @@ class LeasePromise {
     raft::Duration ttl;
     Instant alive_at;  // arrival of the newest sign that was answered "ok"
     std::optional<Instant> expired_at;
+    Instant leader_beyond;  // of who ended it
   };
   void Check(registry::SessionId session, const Lease& lease,
              Violations* violations) const;

@@ -27,7 +27,8 @@ class LeasePromiseTest : public testing::Test {
  protected:
   LeasePromiseTest() {
     promise.OnApplied({.operation = registry::OpenSession{"a nonce", kTtl}},
-                      {.session = kSession}, Instant(0), &violations);
+                      {.session = kSession}, Instant(0),
+                      NodeClock::kNeverBeyond, &violations);
   }
   void Arrive(uint64_t request, int64_t at, uint32_t node = 0) {
     promise.OnRequest(node, KeepAlive(request), Instant(at));
@@ -37,9 +38,9 @@ class LeasePromiseTest : public testing::Test {
         node, {ConnectionId(1), {request, registry::KeepAliveReply{error}}},
         &violations);
   }
-  void Expire(int64_t at) {
+  void Expire(int64_t at, Instant leader_beyond = NodeClock::kNeverBeyond) {
     promise.OnApplied({.operation = registry::ExpireSessions{{kSession}}}, {},
-                      Instant(at), &violations);
+                      Instant(at), leader_beyond, &violations);
   }
   Violations violations;
   LeasePromise promise{2};
@@ -56,6 +57,25 @@ TEST_F(LeasePromiseTest, NotEarlier) {
   Arrive(1, 1000);
   Answer(1);
   Expire(1799);
+  EXPECT_EQ(Broken(violations), "lease_promise");
+}
+TEST_F(LeasePromiseTest, EarlierIfTheLeadersClockIsBeyondItsBound) {
+  Arrive(1, 1000);
+  Answer(1);
+  Expire(1500, Instant(1000));
+  EXPECT_EQ(Broken(violations), "");
+}
+TEST_F(LeasePromiseTest, NotEarlierByAClockThatWasWrongBefore) {
+  Arrive(1, 1000);
+  Answer(1);
+  Expire(1500, Instant(999));
+  EXPECT_EQ(Broken(violations), "lease_promise");
+}
+TEST_F(LeasePromiseTest, NoOkAfterTheEndWhateverTheClock) {
+  Arrive(1, 1000);
+  Expire(1100, Instant(1100));
+  Arrive(2, 1200, 1);
+  Answer(2, Error::kOk, 1);
   EXPECT_EQ(Broken(violations), "lease_promise");
 }
 // M58: renewed while, or after, it was ended.

@@ -81,9 +81,11 @@ class Maker {
   int64_t Number(std::string_view name) {
     if (name == "delay_us" || name == "tail_us") return Between(0, 20'000);
     if (name == "jitter_us") return Between(0, 5'000);
+    if (name == "ahead_us") return Between(1, 100 * kFaultUsMax);
     if (name.ends_with("_us")) return Between(1, kFaultUsMax);
     if (name == "percent") return Between(100, 20'000);
     if (name == "rate_ppm") return Between(-kClockRateMaxPpm, kClockRateMaxPpm);
+    if (name == "wild_ppm") return Between(-1'000'000, 9'000'000);
     if (name == "bytes_per_second") {
       return Flag() ? Between(2'000, 200'000) : 0;
     }
@@ -121,17 +123,20 @@ class Maker {
 std::vector<std::string_view> NamesOf(Profile profile) {
   switch (profile) {
     case Profile::kNet:
-      return {"ResetLink", "Clog",      "BlackHole",  "Partition",
-              "Depose",    "Weather",   "Topology",   "Flap",
-              "Swizzle",   "ClientCut", "NodeWeather"};
+      return {"ResetLink", "Clog",      "BlackHole",   "Partition",
+              "Depose",    "Weather",   "Topology",    "Flap",
+              "Swizzle",   "ClientCut", "NodeWeather", "SlowReader",
+              "ClientHop"};
     case Profile::kDisk:
       return {"PowerCut", "Crash",     "CrashInDiskJob",
               "SlowDisk", "DiskStall", "SyncError"};
     case Profile::kClock:
-      return {"Pause", "SlowNode", "ClockRate", "DiskStall", "ClientPause"};
+      return {"Pause",       "SlowNode",   "ClockRate",  "DiskStall",
+              "ClientPause", "WildClock",  "ClockJump",  "CoarseClock",
+              "LateTimers",  "TimerStorm", "ClientClock"};
     case Profile::kProcess:
       return {"Crash", "CrashAtEffect", "CrashInDiskJob", "PowerCut",
-              "Pause", "ClientCrash",   "CrashLoop"};
+              "Pause", "ClientCrash",   "CrashLoop",      "ClientsAway"};
     default:
       return {};
   }

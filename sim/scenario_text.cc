@@ -325,7 +325,7 @@ absl::Status ValidateFault(const Fault& fault, Process processes) {
     one.Fields([&](std::string_view name, const auto& value) {
       using T = std::remove_cvref_t<decltype(value)>;
       if constexpr (std::is_same_v<T, int64_t>) {
-        if (name != "rate_ppm" && value < 0) {
+        if (!name.ends_with("_ppm") && value < 0) {
           status = Refuse(std::string(name) + " is negative in \"" +
                           ToText(fault) + "\"");
         }

@@ -152,9 +152,13 @@ class SimNetwork {
   void AddBlock(Process from, Process to, Block block);
   void RemoveBlock(Process from, Process to, Block block);
   bool Blocked(Process from, Process to) const;
+  // How many messages wait because the link holds them.
+  size_t HeldOn(Process from, Process to) const;
   // Breaks every connection between the two. `cut`: what is on its way is
   // stopped at some byte, and the part before it still arrives.
-  void ResetConnections(Process first, Process second, Reset reset, bool cut);
+  // Gives the number of connections that broke.
+  uint64_t ResetConnections(Process first, Process second, Reset reset,
+                            bool cut);
   // Silences every connection that stands between the two.
   void BlackHole(Process first, Process second);
   // The kernels at both ends give up what is silent.

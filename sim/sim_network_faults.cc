@@ -93,8 +93,13 @@ bool SimNetwork::Blocked(Process from, Process to) const {
   return link.holds + link.losses > 0;
 }
 
-void SimNetwork::ResetConnections(Process first, Process second, Reset reset,
-                                  bool cut) {
+size_t SimNetwork::HeldOn(Process from, Process to) const {
+  return LinkOf(from, to).held.size();
+}
+
+uint64_t SimNetwork::ResetConnections(Process first, Process second,
+                                      Reset reset, bool cut) {
+  uint64_t broken = 0;
   for (uint32_t i = 0; i < connections_.size(); ++i) {
     for (int side = 0; side < 2; ++side) {
       Connection& connection = connections_[i];
@@ -109,10 +114,12 @@ void SimNetwork::ResetConnections(Process first, Process second, Reset reset,
       if (cut) CutFlights(i);
       if (reset != Reset::kSecondOnly) TellClosed(i, side);
       if (reset != Reset::kFirstOnly) TellClosed(i, 1 - side);
+      ++broken;
       ++(reset == Reset::kBoth ? effects_.connections_reset
                                : effects_.connections_half_open);
     }
   }
+  return broken;
 }
 
 // What is on its way stops inside its first message; the part before arrives.

@@ -117,6 +117,11 @@ class World : public NetworkSink {
 };
 
 SimulationResult World::Run() {
+  const auto leader_clocks = [this](raft::Term term) {
+    return cluster_.LeaderClockBeyond(term);
+  };
+  workload_.SetLeaderClocks(leader_clocks);
+  checker_.SetLeaderClocks(leader_clocks);
   cluster_.Start();
   workload_.Start();
   injector_.Start();
@@ -352,6 +357,8 @@ void World::CountFaults(SimulationResult* result) const {
       {"sessions_expired", workload.sessions_expired},
       {"sessions_lost", workload.sessions_lost},
       {"requests_repeated", workload.requests_repeated},
+      {"sessions_expired_together", workload.expired_together},
+      {"leases_not_judged", workload.leases_not_judged},
       {"outcomes_unknown", workload.outcome_unknown},
   };
   for (const Count& effect : injector_.Effects()) {

@@ -165,6 +165,15 @@ TEST(SimulationTest, EveryFaultAloneIsSurvived) {
       NodeWeather{leader, storm, 900'000},
       ClientCut{2, 5, Way::kBoth, 900'000},
       CrashLoop{leader, true, 50'000, 100'000, 900'000},
+      WildClock{leader, -1'000'000, 900'000},
+      ClockJump{leader, 120'000'000},
+      CoarseClock{leader, 50'000, 900'000},
+      LateTimers{leader, 1'000, 900'000},
+      TimerStorm{900'000},
+      ClientClock{0, 60'000'000, 9'000'000, 900'000},
+      SlowReader{0, 900'000},
+      ClientsAway{3'000'000},
+      ClientHop{0, 50'000, 900'000},
   };
   EXPECT_EQ(faults.size(), std::variant_size_v<Fault>);
   for (const Fault& fault : faults) {

@@ -36,6 +36,7 @@ struct Workload::Client {
   bool progress_due = false;
   bool rebirth = false;  // its session is over: another life begins
   uint64_t restart = 0;
+  int64_t rate_ppm = 0;  // of its clock, when nothing is wrong with that
   std::map<registry::CallId, Pending> pending;
   std::set<std::pair<registry::SessionId, registry::Sequence>> sent;
   // Newest `modified` that it saw of a key: for compare-and-set.
@@ -52,6 +53,10 @@ Workload::Workload(const WorkloadOptions& options,
       network_(network),
       violations_(violations),
       trail_(trail) {
+  Draws common(options_.seed, Stream::kClient, options_.clients);
+  const bool same = common.Chance(500'000);
+  const int64_t ttl_ms = common.Between(600, 4'000);
+  if (same) common_ttl_ms_ = ttl_ms;
   for (uint32_t i = 0; i < options_.clients; ++i) {
     const Process process = options_.first_process + i;
     Draws draws(options_.seed, Stream::kClock, process);
@@ -60,6 +65,7 @@ Workload::Workload(const WorkloadOptions& options,
     clients_.push_back(
         std::make_unique<Client>(Turns(options_.seed, process, scheduler_,
                                        NodeClock(Instant(), offset, rate))));
+    clients_.back()->rate_ppm = rate;
   }
 }
 
@@ -87,7 +93,8 @@ void Workload::Begin(uint32_t client) {
   options.nonce =
       "client-" + std::to_string(client) + "-life-" + std::to_string(born.life);
   const bool permanent = draws.Chance(250'000);
-  const int64_t ttl_ms = draws.Between(600, 4'000);
+  const int64_t own_ttl_ms = draws.Between(600, 4'000);
+  const int64_t ttl_ms = common_ttl_ms_.value_or(own_ttl_ms);
   options.session_ttl = raft::Millis(permanent ? 0 : ttl_ms);
   options.reopen = draws.Chance(300'000);
   options.read_any = draws.Chance(400'000);
@@ -346,15 +353,16 @@ void Workload::OnApply(const raft::Entry& entry,
   if (!command.has_value()) return;
   if (const auto* expire =
           std::get_if<registry::ExpireSessions>(&command->operation)) {
+    effects_.expired_together += expire->sessions.size() > 1;
     for (const registry::SessionId session : expire->sessions) {
-      CheckLease(session);
+      CheckLease(session, entry.term);
     }
   }
 }
 
 // A lease never ends early: when its end is decided, its client must have
 // stopped to believe in it, by its own clock.
-void Workload::CheckLease(registry::SessionId expired) {
+void Workload::CheckLease(registry::SessionId expired, raft::Term term) {
   ++effects_.sessions_expired;
   for (const auto& client : clients_) {
     if (client->link == nullptr ||
@@ -362,7 +370,12 @@ void Workload::CheckLease(registry::SessionId expired) {
       continue;
     }
     const raft::Time until = client->link->client().session_valid_until();
-    if (until <= client->turns.Read()) continue;
+    const LeaseVerdict verdict =
+        JudgeLeaseEnd({until, client->link->client().options().session_ttl,
+                       client->turns.clock()},
+                      scheduler_->now(), LastBeyond(leader_clocks_, term));
+    effects_.leases_not_judged += verdict == LeaseVerdict::kNotJudged;
+    if (verdict != LeaseVerdict::kEarly) continue;
     violations_->Add(
         Violation::Kind::kSafety, "lease",
         "session " + std::to_string(expired.value()) + " expires " +
@@ -410,6 +423,18 @@ void Workload::Pause(uint32_t client, int64_t length_us) {
   at(client).turns.Pause(scheduler_->now() + length_us);
 }
 
+void Workload::SetClock(uint32_t client, int64_t ahead_us, int64_t rate_ppm) {
+  Client& changed = at(client % clients());
+  NodeClock& clock = changed.turns.clock();
+  if (ahead_us > 0) clock.Jump(scheduler_->now(), ahead_us);
+  clock.SetRate(scheduler_->now(), rate_ppm);
+  if (changed.link != nullptr) changed.turns.Request();
+}
+
+void Workload::ResetClock(uint32_t client) {
+  SetClock(client, 0, at(client % clients()).rate_ppm);
+}
+
 void Workload::Heal() {
   for (uint32_t i = 0; i < clients(); ++i) {
     Client& client = at(i);
@@ -447,6 +472,12 @@ std::string Workload::Unanswered() const {
 WorkloadEffects Workload::effects() const {
   WorkloadEffects sum = effects_;
   for (const auto& client : clients_) sum.turns_late += client->turns.late();
+  return sum;
+}
+
+TimeEffects Workload::time_effects() const {
+  TimeEffects sum;
+  for (const auto& client : clients_) sum += client->turns.time_effects();
   return sum;
 }
 

@@ -22,6 +22,7 @@
 #include "registry/checker/history.h"
 #include "registry/client_link.h"
 #include "sim/cluster_checker.h"
+#include "sim/lease_oracle.h"
 #include "sim/random.h"
 #include "sim/scenario.h"
 #include "sim/scheduler.h"
@@ -51,6 +52,8 @@ struct WorkloadEffects {
   uint64_t sessions_expired = 0;   // by the leader
   uint64_t turns_late = 0;         // put off by a pause
   uint64_t requests_repeated = 0;  // commands that were sent again
+  uint64_t expired_together = 0;   // entries that end several sessions
+  uint64_t leases_not_judged = 0;  // a clock was beyond the declared error
   bool operator==(const WorkloadEffects&) const = default;
   template <typename F>
   void Fields(F&& f) const {
@@ -60,7 +63,9 @@ struct WorkloadEffects {
         f("sessions_opened", sessions_opened),
         f("sessions_lost", sessions_lost),
         f("sessions_expired", sessions_expired), f("turns_late", turns_late),
-        f("requests_repeated", requests_repeated);
+        f("requests_repeated", requests_repeated),
+        f("expired_together", expired_together),
+        f("leases_not_judged", leases_not_judged);
   }
 };
 
@@ -84,6 +89,12 @@ class Workload : public ApplyWitness {
 
   void Crash(uint32_t client, int64_t down_us);
   void Pause(uint32_t client, int64_t length_us);
+  void SetClock(uint32_t client, int64_t ahead_us, int64_t rate_ppm);
+  void ResetClock(uint32_t client);
+  // What a clock beyond the declared error decides about a lease is not judged.
+  void SetLeaderClocks(LeaderClocks clocks) {
+    leader_clocks_ = std::move(clocks);
+  }
   void Heal();
 
   // Everybody makes one more call, which must be answered: see Unanswered().
@@ -94,6 +105,7 @@ class Workload : public ApplyWitness {
 
   uint32_t clients() const { return options_.clients; }
   WorkloadEffects effects() const;
+  TimeEffects time_effects() const;  // of all clients
   const std::vector<registry::checker::HistoryEntry>& history() const {
     return recorder_.entries();
   }
@@ -128,7 +140,7 @@ class Workload : public ApplyWitness {
   void Judge(const Pending& pending, const registry::CallResult& result);
   void Die(uint32_t client, bool power);
   void Report(const registry::checker::Violation& violation);
-  void CheckLease(registry::SessionId expired);
+  void CheckLease(registry::SessionId expired, raft::Term term);
 
   registry::CallBody BodyOf(uint32_t client,
                             const TimedOperation& operation) const;
@@ -136,6 +148,9 @@ class Workload : public ApplyWitness {
   const WorkloadOptions options_;
   const std::vector<TimedOperation>& operations_;
   size_t next_operation_ = 0;
+  // In half of the seeds all leases are of one length, as where one default
+  // is deployed: after a change of the leader they end together.
+  std::optional<int64_t> common_ttl_ms_;
   Scheduler* const scheduler_;
   SimNetwork* const network_;
   Violations* const violations_;
@@ -146,6 +161,7 @@ class Workload : public ApplyWitness {
   uint64_t progress_asked_ = 0;
   uint64_t progress_made_ = 0;
   std::string progress_failure_;
+  LeaderClocks leader_clocks_;
   WorkloadEffects effects_;
 };
 
