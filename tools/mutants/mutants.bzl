@@ -76,29 +76,21 @@ def mutant(name, patches):
                ["//tools:simulate_main"],
     )
 
-def mutant_suite(
-        name,
-        mutants,
-        args = [],
-        test = False,
-        main = "mutants.py",
-        extra = [],
-        **kwargs):
-    """A command (or test) that sweeps seeds until each mutant is found.
+def blinded(name, patches, checker):
+    """Defines `simulate_<name>_without_<checker>`: it cannot see the bug.
 
     Args:
-      name: of the command.
-      mutants: names of mutants.
-      args: before the binaries.
-      test: whether it is a test.
-      main: the script.
-      extra: more binaries that stand behind the mutants' among the arguments.
-      **kwargs: of the rule.
+      name: of the bug.
+      patches: names of what was `planted` for it.
+      checker: name of the patch that breaks the checker, `planted` as
+        `without_<checker>`.
     """
-    binaries = [":simulate_" + m for m in mutants] + extra
+    mutant("%s_without_%s" % (name, checker), patches + ["without_" + checker])
+
+def _command(name, main, binaries, args, test, srcs = [], **kwargs):
     words = (["--sound=$(location //tools:simulate)"] + args +
              ["$(location %s)" % binary for binary in binaries])
-    data = binaries + ["//tools:simulate"]
+    data = srcs + binaries + ["//tools:simulate"]
     if test:
         python_test(
             name = name,
@@ -117,3 +109,34 @@ def mutant_suite(
             data = [main] + data,
             **kwargs
         )
+
+def mutant_suite(name, mutants, args = [], test = False, **kwargs):
+    """A command (or test) that sweeps seeds until each mutant is found."""
+    binaries = [":simulate_" + m for m in mutants]
+    _command(name, "mutants.py", binaries, args, test, **kwargs)
+
+def blinded_suite(name, pairs, args = [], test = False, **kwargs):
+    """A command (or test): each mutant is found, and not without its checker.
+
+    Args:
+      name: of the command.
+      pairs: {mutant: checker}, each `blinded`.
+      args: before the binaries.
+      test: whether it is a test.
+      **kwargs: of the rule.
+    """
+    binaries = []
+    for mutant_name, checker in pairs.items():
+        binaries += [
+            ":simulate_" + mutant_name,
+            ":simulate_%s_without_%s" % (mutant_name, checker),
+        ]
+    _command(
+        name,
+        "blinded.py",
+        binaries,
+        args,
+        test,
+        srcs = ["mutants.py"],
+        **kwargs
+    )
