@@ -4,6 +4,7 @@
 // state.
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -165,6 +166,27 @@ TEST_F(WalCorruption, EverySectorMisdirected) {
     }
   }
   EXPECT_GT(outcomes.refused, 100u);
+}
+
+// The same of the last write, which is missing where it belongs. Where it lands
+// on the batch before it, recovery must not take both for one torn batch.
+TEST_F(WalCorruption, TheLastWriteMisdirected) {
+  ASSERT_EQ(node_.Boot(6), "");
+  Outcomes outcomes;
+  std::set<uint64_t> results;
+  for (uint64_t draw = 0; draw < 1'000; ++draw) {
+    SimDisk copy = node_.disk();
+    const std::string what = copy.MisdirectSyncedWrite(draw);
+    ASSERT_NE(what, "");
+    copy.Crash(0, SimDisk::Loss::kEverything);
+    if (!results.insert(copy.StateDigest()).second) continue;
+    SCOPED_TRACE(what);
+    Judge(&copy, kDataDir, &outcomes);
+    if (HasFatalFailure()) return;
+  }
+  EXPECT_GT(outcomes.refused, 10u);
+  EXPECT_GT(outcomes.last_batch_cut, 0u) << "it landed in an older segment";
+  EXPECT_EQ(outcomes.harmless, 0u);
 }
 
 TEST_F(WalCorruption, EveryFileCutShort) {

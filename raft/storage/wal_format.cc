@@ -24,6 +24,7 @@ constexpr size_t kHeaderChecksumAt = 12;
 constexpr size_t kRecordChecksumAt = 4;
 constexpr size_t kRecordCoveredAt = 8;
 constexpr size_t kBodyChecksumAt = 8;
+constexpr size_t kBatchOffsetAt = 32;
 
 // What a record's checksum covers besides its bytes. A block written to the
 // wrong place, or left there by another node, never passes for a record.
@@ -89,6 +90,39 @@ uint32_t SealRecord(size_t begin, uint32_t place_checksum, std::string* out) {
       place_checksum);
   PutAt<uint32_t>(begin + kRecordChecksumAt, checksum, out);
   return checksum;
+}
+
+// The record header at `offset` of `segment`, if its checksum is that of one
+// written for `place`.
+std::optional<RecordHeader> ParseHeader(std::string_view segment,
+                                        uint64_t offset, const WalOwner& owner,
+                                        uint64_t sequence, uint64_t place) {
+  if (offset > segment.size() || segment.size() - offset < kRecordHeaderBytes) {
+    return std::nullopt;
+  }
+  const std::string_view bytes = segment.substr(offset, kRecordHeaderBytes);
+  if (Get<uint32_t>(bytes, 0) != kRecordMagic) return std::nullopt;
+  RecordHeader header;
+  header.checksum = Get<uint32_t>(bytes, kRecordChecksumAt);
+  if (header.checksum != Crc32c(bytes.substr(kRecordCoveredAt),
+                                PlaceChecksum(owner, sequence, place))) {
+    return std::nullopt;
+  }
+  header.body_checksum = Get<uint32_t>(bytes, kBodyChecksumAt);
+  header.size = Get<uint32_t>(bytes, 12);
+  header.previous = Get<uint32_t>(bytes, 16);
+  header.records_left = Get<uint32_t>(bytes, 20);
+  header.number = Get<uint64_t>(bytes, 24);
+  header.synced_end = Get<uint64_t>(bytes, kBatchOffsetAt);
+  header.term = Term(Get<uint64_t>(bytes, 40));
+  header.vote = GetNode(bytes, 48);
+  header.truncate_from = Index(Get<uint64_t>(bytes, 56));
+  header.first_index = Index(Get<uint64_t>(bytes, 64));
+  header.entry_count = Get<uint32_t>(bytes, 72);
+  if (header.size < kRecordHeaderBytes || header.size % kRecordAlignment != 0) {
+    return std::nullopt;
+  }
+  return header;
 }
 
 absl::Status Contradicts(const char* what) {
@@ -189,33 +223,24 @@ std::optional<RecordHeader> ReadRecordHeader(std::string_view segment,
                                              uint64_t offset,
                                              const WalOwner& owner,
                                              uint64_t sequence) {
-  if (offset > segment.size() || segment.size() - offset < kRecordHeaderBytes) {
-    return std::nullopt;
-  }
-  const std::string_view bytes = segment.substr(offset, kRecordHeaderBytes);
-  if (Get<uint32_t>(bytes, 0) != kRecordMagic) return std::nullopt;
-  RecordHeader header;
-  header.checksum = Get<uint32_t>(bytes, kRecordChecksumAt);
-  if (header.checksum != Crc32c(bytes.substr(kRecordCoveredAt),
-                                PlaceChecksum(owner, sequence, offset))) {
-    return std::nullopt;
-  }
-  header.body_checksum = Get<uint32_t>(bytes, 8);
-  header.size = Get<uint32_t>(bytes, 12);
-  header.previous = Get<uint32_t>(bytes, 16);
-  header.records_left = Get<uint32_t>(bytes, 20);
-  header.number = Get<uint64_t>(bytes, 24);
-  header.synced_end = Get<uint64_t>(bytes, 32);
-  header.term = Term(Get<uint64_t>(bytes, 40));
-  header.vote = GetNode(bytes, 48);
-  header.truncate_from = Index(Get<uint64_t>(bytes, 56));
-  header.first_index = Index(Get<uint64_t>(bytes, 64));
-  header.entry_count = Get<uint32_t>(bytes, 72);
-  if (header.size < kRecordHeaderBytes || header.size % kRecordAlignment != 0 ||
-      header.size > segment.size() - offset) {
+  const std::optional<RecordHeader> header =
+      ParseHeader(segment, offset, owner, sequence, offset);
+  if (!header.has_value() || header->size > segment.size() - offset) {
     return std::nullopt;
   }
   return header;
+}
+
+std::optional<RecordHeader> ReadMisplacedHeader(std::string_view segment,
+                                                uint64_t offset,
+                                                const WalOwner& owner,
+                                                uint64_t sequence) {
+  if (offset > segment.size() || segment.size() - offset < kRecordHeaderBytes) {
+    return std::nullopt;
+  }
+  const uint64_t place = Get<uint64_t>(segment, offset + kBatchOffsetAt);
+  if (place == offset) return std::nullopt;
+  return ParseHeader(segment, offset, owner, sequence, place);
 }
 
 bool BodyIsIntact(std::string_view segment, uint64_t offset,

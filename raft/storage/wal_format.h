@@ -94,6 +94,12 @@ std::optional<RecordHeader> ReadRecordHeader(std::string_view segment,
                                              uint64_t offset,
                                              const WalOwner& owner,
                                              uint64_t sequence);
+// The same of a record that stands at `offset` of the segment but was written
+// for another place in it: as the first of a batch, which names that place.
+std::optional<RecordHeader> ReadMisplacedHeader(std::string_view segment,
+                                                uint64_t offset,
+                                                const WalOwner& owner,
+                                                uint64_t sequence);
 bool BodyIsIntact(std::string_view segment, uint64_t offset,
                   const RecordHeader& header);
 // Requires BodyIsIntact. DataLoss if the body contradicts its header. The

@@ -26,13 +26,20 @@ constexpr Verdict I = Verdict::kImpossible;
 //
 // One of the same batch proves nothing: sectors reach the disk in any order.
 // Not to be told apart from a torn batch is rot in the last batch of all.
-constexpr Verdict kVerdicts[4][2][2] = {
-    // Later:      kNone                       kFound
-    // Synced:  not beyond, beyond        not beyond, beyond
-    /* kEnd             */ {{A, R}, {I, I}},
-    /* kUnfinishedBatch */ {{C, R}, {I, I}},
-    /* kBroken          */ {{C, R}, {C, R}},
-    /* kContradiction   */ {{R, R}, {R, R}},
+//
+// No crash puts a batch where it does not belong. Where a disk has, the batch
+// is missing elsewhere, and what it overwrote may have been durable:
+//   write B1, sync, ack B1; write B2, which lands on B1; sync, ack B2
+//   B1 is gone, in its place stands B2, and where B2 should be are zeros:
+//   without a look at B2 that is a torn B1, and two acknowledged batches would
+//   be cut
+constexpr Verdict kVerdicts[4][3][2] = {
+    // Later:       kNone           kFound          kMisplaced
+    // Synced:  not beyond, beyond  (likewise)
+    /* kEnd             */ {{A, R}, {I, I}, {I, I}},
+    /* kUnfinishedBatch */ {{C, R}, {I, I}, {I, I}},
+    /* kBroken          */ {{C, R}, {C, R}, {R, R}},
+    /* kContradiction   */ {{R, R}, {R, R}, {R, R}},
 };
 
 // Reads records of one segment in order.
@@ -112,18 +119,28 @@ class SegmentReader {
   }
 
   // Looks for intact record headers behind the end; returns the highest synced
-  // mark among them. A header is enough: it was written, and says when.
+  // mark among them. A header is enough: it was written, and says when. At the
+  // end itself there may be a misplaced one.
   uint64_t FindLater() {
     uint64_t mark = 0;
-    for (uint64_t at = end_.offset + kRecordAlignment; at < bytes_.size();
+    for (uint64_t at = end_.offset; at < bytes_.size();
          at += kRecordAlignment) {
+      if (IsMisplaced(at)) end_.later = Later::kMisplaced;
+      if (at == end_.offset) continue;
       const auto record =
           ReadRecordHeader(bytes_, at, header_.owner, header_.sequence);
       if (!record.has_value()) continue;
-      end_.later = Later::kFound;
+      if (end_.later == Later::kNone) end_.later = Later::kFound;
       mark = std::max(mark, record->synced_end);
     }
     return mark;
+  }
+
+  // Of a record that has been read already, a payload may hold a copy.
+  bool IsMisplaced(uint64_t at) const {
+    const auto record =
+        ReadMisplacedHeader(bytes_, at, header_.owner, header_.sequence);
+    return record.has_value() && record->number >= log_->state.next_record;
   }
 
   const std::string_view bytes_;
@@ -138,7 +155,9 @@ std::string WhyRefused(const SegmentEnd& end) {
     case Tail::kContradiction:
       return absl::StrCat("a record is intact but wrong: ", end.why);
     case Tail::kBroken:
-      return "a damaged record, in bytes that were durable";
+      return end.later == Later::kMisplaced
+                 ? "the disk has written a batch to the wrong place"
+                 : "a damaged record, in bytes that were durable";
     case Tail::kEnd:
     case Tail::kUnfinishedBatch:
       break;

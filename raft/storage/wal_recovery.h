@@ -24,8 +24,9 @@ enum class Tail : uint8_t {
   kBroken,           // bytes that are no record of this place
   kContradiction,    // a record with right checksums that cannot follow
 };
-// Is there an intact record header behind it?
-enum class Later : uint8_t { kNone, kFound };
+// Is there an intact record header behind it? Or, there or behind, that of a
+// later record which was written for another place?
+enum class Later : uint8_t { kNone, kFound, kMisplaced };
 // How far is the log known to have been durable? Every record names the offset
 // below which all was durable when it was written, every segment header the
 // same for its own file and for the segment before.

@@ -47,6 +47,13 @@ struct Sample {
   void ZeroFrom(uint64_t offset) {
     bytes.replace(offset, std::string::npos, kFileBytes - offset, '\0');
   }
+  void Copy(uint64_t from, uint64_t to) {
+    bytes.replace(to, kBlock, bytes.substr(from, kBlock));
+  }
+  void Move(uint64_t from, uint64_t to) {
+    Copy(from, to);
+    bytes.replace(from, kBlock, kBlock, '\0');
+  }
   SegmentEnd Read(uint64_t synced_mark = 0) const {
     ReplayedLog log = {.state = header.state};
     const SegmentEnd end = ReadSegment(bytes, header, synced_mark, &log);
@@ -103,6 +110,29 @@ std::vector<Case> Cases() {
       {"a record before the last batch is damaged", Tail::kBroken,
        Later::kFound, Synced::kBeyond, Verdict::kRefuse, 3,
        [] { return After([](Sample* s) { s->Damage(s->records[3]); }); }},
+      {"the last batch stands on the one before it", Tail::kBroken,
+       Later::kMisplaced, Synced::kNotBeyond, Verdict::kRefuse, 2,
+       [] {
+         return After([](Sample* s) { s->Move(s->records[4], s->records[2]); });
+       }},
+      {"the last batch stands behind its place", Tail::kBroken,
+       Later::kMisplaced, Synced::kNotBeyond, Verdict::kRefuse, 4,
+       [] {
+         return After([](Sample* s) { s->Move(s->records[4], 7 * kBlock); });
+       }},
+      {"a batch stands on another, and one behind it is right", Tail::kBroken,
+       Later::kMisplaced, Synced::kBeyond, Verdict::kRefuse, 0,
+       [] {
+         return After([](Sample* s) { s->Move(s->records[2], s->records[0]); });
+       }},
+      {"a torn batch holds a copy of one before it", Tail::kBroken,
+       Later::kNone, Synced::kNotBeyond, Verdict::kCut, 4,
+       [] {
+         return After([](Sample* s) {
+           s->ZeroFrom(s->records[4]);
+           s->Copy(s->records[2], s->records[4]);
+         });
+       }},
       {"a record of another log", Tail::kContradiction, Later::kNone,
        Synced::kNotBeyond, Verdict::kRefuse, 0,
        [] {
@@ -117,7 +147,7 @@ std::vector<Case> Cases() {
 }
 
 TEST(WalRecovery, TheTableCellByCell) {
-  bool reached[4][2][2] = {};
+  bool reached[4][3][2] = {};
   for (const Case& c : Cases()) {
     SCOPED_TRACE(c.name);
     const SegmentEnd end = c.read();
@@ -132,7 +162,7 @@ TEST(WalRecovery, TheTableCellByCell) {
   // Every other cell is impossible, or (behind a contradiction nobody looks
   // further) refused.
   for (int tail = 0; tail < 4; ++tail) {
-    for (int later = 0; later < 2; ++later) {
+    for (int later = 0; later < 3; ++later) {
       for (int synced = 0; synced < 2; ++synced) {
         if (reached[tail][later][synced]) continue;
         EXPECT_EQ(Decide(Tail{static_cast<uint8_t>(tail)},
