@@ -12,18 +12,11 @@ namespace {
 
 using registry::Replica;
 
-constexpr char kDataDir[] = "data";
 constexpr raft::ClusterId kClusterId{0xc1a55};
 // Shorter than what ships, so that a run sees what comes after.
 constexpr raft::Duration kFrameTimeout = raft::Millis(1000);
 constexpr int64_t kFirstBootSpreadUs = 50'000;
-// Between two tries to start a node whose disk is not well.
-constexpr int64_t kRetryMinUs = 10'000;
-constexpr int64_t kRetryMaxUs = 200'000;
 
-raft::NodeId IdOf(uint32_t node) {
-  return {.slot = static_cast<uint8_t>(node + 1), .incarnation = 1};
-}
 std::string PeerAddress(uint32_t node) {
   return "n" + std::to_string(node + 1) + ":1";
 }
@@ -42,7 +35,9 @@ Cluster::Cluster(const ClusterOptions& options, Scheduler* scheduler,
       network_(network),
       checker_(checker),
       violations_(violations),
-      trail_(trail) {
+      trail_(trail),
+      budget_({.voters = options.nodes,
+               .beyond_minority = options.beyond_minority}) {
   for (uint32_t i = 0; i < options_.nodes; ++i) {
     Draws draws(options_.seed, Stream::kCrash, i);
     SimDiskOptions disk;
@@ -174,32 +169,12 @@ void Cluster::Boot(uint32_t node) {
   booting.turns.NewLife();
   booting.turns.set_slowness(booting.slowness);
   network_->StartProcess(node);
-  checker_->OnBoot(node, booting.replica->node());
+  OnBooted(node);
   booting.replica->SetObserver([this, node](const registry::Event& event,
                                             const registry::Effects& effects) {
     Observe(node, event, effects);
   });
   booting.turns.Request();
-}
-
-// The node does not start. If its disk refused an operation, it is started
-// again soon, as often as it takes; otherwise nothing excuses it.
-void Cluster::OnRefusal(uint32_t node, const absl::Status& status) {
-  Node& refusing = at(node);
-  if (refusing.disk.effects().failures() == refusing.failures_at_boot) {
-    return violations_->Add(
-        Violation::Kind::kCrash, "boot",
-        ToString(IdOf(node)) + " does not start: " + status.ToString());
-  }
-  ++effects_.boots_failed;
-  Draws draws(options_.seed, Stream::kBoot, node, 3, refusing.boots);
-  if (draws.Chance(500'000)) {
-    refusing.disk.Crash(draws.Next());
-    refusing.clock_lost = true;
-  } else {
-    refusing.disk.Kill();
-  }
-  ScheduleRestart(node, draws.Between(kRetryMinUs, kRetryMaxUs));
 }
 
 void Cluster::Observe(uint32_t node, const registry::Event& event,
@@ -209,6 +184,8 @@ void Cluster::Observe(uint32_t node, const registry::Event& event,
   for (const registry::Effect& effect : effects) {
     if (const auto* probe = std::get_if<raft::Probe>(&effect)) {
       probes_ |= uint64_t{1} << static_cast<uint64_t>(probe->id);
+    } else if (std::holds_alternative<raft::Halt>(effect)) {
+      at(node).found_lost = true;
     }
   }
   const raft::Raft& raft = at(node).replica->node().raft();
@@ -273,20 +250,6 @@ void Cluster::RunTurn(uint32_t node) {
   running.turns.SetDeadline(replica.NextDeadline());
 }
 
-// The node has stopped by itself. Whoever runs it repairs what there is to
-// repair and starts it again, or the whole machine.
-void Cluster::OnHalt(uint32_t node) {
-  Node& halted = at(node);
-  ++effects_.halts;
-  if (halted.disk.effects().failures() == halted.failures_at_boot) {
-    violations_->Add(Violation::Kind::kCrash, "halt",
-                     ToString(IdOf(node)) + " stops while its disk is well: " +
-                         halted.replica->halt_reason());
-  }
-  Draws draws(options_.seed, Stream::kCrash, node, halted.crashes, 2);
-  Die(node, /*power=*/draws.Chance(500'000), halted.halt_down_us);
-}
-
 void Cluster::RunDiskJob(uint32_t node, const SimEvent& event) {
   Node& running = at(node);
   SimDiskQueue::Completion done = running.queue.OnEvent(event);
@@ -348,7 +311,7 @@ void Cluster::Die(uint32_t node, bool power, int64_t down_us) {
   dying.inbox.clear();
   dying.turns.Die();
   dying.file_operations.reset();
-  ScheduleRestart(node, down_us);
+  if (!budget_.lost(node)) ScheduleRestart(node, down_us);
 }
 
 // A job that runs on the disk's thread got as far as some file operation.
@@ -394,6 +357,7 @@ std::optional<uint32_t> Cluster::leader() const {
 
 bool Cluster::Converged() const {
   for (uint32_t i = 0; i < size(); ++i) {
+    if (budget_.lost(i)) continue;
     if (!up(i)) return false;
     const registry::Node& node = replica(i)->node();
     if (node.state().applied() != checker_->committed() ||
@@ -431,6 +395,7 @@ std::string Cluster::Describe() const {
 }
 
 std::string Cluster::DescribeNode(uint32_t node) const {
+  if (budget_.lost(node)) return "lost";
   if (!up(node)) return "down";
   const raft::Raft& raft = replica(node)->node().raft();
   return std::string(ToString(raft.role())) + " term " +

@@ -14,8 +14,13 @@
 //                  itself, or not start. It is started again, sometimes with
 //                  its machine and sometimes without: then the page cache shows
 //                  what a failed sync did not bring to the disk
+//   disk damage    what was synced rots, gets lost or lands elsewhere
+//                  (sim_disk.h), as far as a fault budget allows
+//                  (fault_budget.h). A node that refuses to start because of
+//                  it, or stops because it finds out, is a lost copy: it would
+//                  come back as a new incarnation (architecture.md, decision
+//                  8), and until membership can change it stays down for good
 //   clock          offset, and a rate within the declared error
-// Not modelled: a disk that loses or changes what was synced.
 #ifndef SIM_CLUSTER_H_
 #define SIM_CLUSTER_H_
 
@@ -29,6 +34,7 @@
 #include "registry/replica.h"
 #include "sim/cluster_checker.h"
 #include "sim/cut_point.h"
+#include "sim/fault_budget.h"
 #include "sim/random.h"
 #include "sim/scheduler.h"
 #include "sim/sim_disk.h"
@@ -50,6 +56,9 @@ struct ClusterOptions {
   // Outside the fault model: disks that say OK to a sync and do nothing. The
   // canary that the checkers must catch.
   bool lying_disks = false;
+  // Damage to disks may take more copies than a majority can spare
+  // (FaultBudget).
+  bool beyond_minority = false;
 };
 
 // What happened to the nodes (effects, not draws).
@@ -66,7 +75,16 @@ struct ClusterEffects {
   uint64_t halts = 0;  // stopped by themselves, because of their disk
   uint64_t boots = 0;
   uint64_t boots_failed = 0;  // ... because of it
-  uint64_t turns_late = 0;    // put off by a pause
+  // Damage to disks, by what a boot would make of it then: it goes on as if
+  // nothing had been, is refused, comes up short.
+  uint64_t damage_harmless = 0;
+  uint64_t damage_plain = 0;
+  uint64_t damage_silent = 0;
+  uint64_t damage_withheld = 0;    // the budget did not allow it
+  uint64_t copies_refused = 0;     // lost: the node refused to start
+  uint64_t copies_found_lost = 0;  // lost: the node stopped by itself
+  uint64_t boots_short = 0;        // ... with less than was promised
+  uint64_t turns_late = 0;         // put off by a pause
   uint64_t turns_slow = 0;
   uint64_t disk_jobs_delayed = 0;
   uint64_t clocks_changed = 0;
@@ -81,8 +99,13 @@ struct ClusterEffects {
         f("crashes_in_boot", crashes_in_boot),
         f("leaders_crashed", leaders_crashed), f("halts", halts),
         f("boots", boots), f("boots_failed", boots_failed),
-        f("turns_late", turns_late), f("turns_slow", turns_slow),
-        f("disk_jobs_delayed", disk_jobs_delayed),
+        f("damage_harmless", damage_harmless), f("damage_plain", damage_plain),
+        f("damage_silent", damage_silent),
+        f("damage_withheld", damage_withheld),
+        f("copies_refused", copies_refused),
+        f("copies_found_lost", copies_found_lost),
+        f("boots_short", boots_short), f("turns_late", turns_late),
+        f("turns_slow", turns_slow), f("disk_jobs_delayed", disk_jobs_delayed),
         f("clocks_changed", clocks_changed), f("terms_begun", terms_begun);
   }
 };
@@ -136,6 +159,9 @@ class Cluster {
   // The error waits for its operation, over crashes, and also on a node that is
   // down: a boot may meet it. If it stops the node, then for `down_us`.
   void FailOperation(uint32_t node, const DiskError& error, int64_t down_us);
+  // Damages what was synced, whether the node is up or down, unless the fault
+  // budget withholds it. `draw` decides the rest.
+  void DamageDisk(uint32_t node, DamageKind kind, uint64_t draw);
   // These hold on over crashes, until set back.
   void FillDisk(uint32_t node, uint64_t room);  // bytes that still fit
   void FreeDisk(uint32_t node);
@@ -160,7 +186,15 @@ class Cluster {
   const registry::Replica* replica(uint32_t node) const;
   // The node that leads in the highest term, if one is up that thinks so.
   std::optional<uint32_t> leader() const;
-  // Everybody is up, has applied all that is committed and has the same state.
+  // Whether the cluster can be asked to get on: a majority of its nodes can
+  // come up with everything that is committed.
+  bool Recoverable();
+  // ... also without the nodes whose bit is set.
+  bool CanSpare(uint32_t nodes);
+  // Neither damaged nor short of anything, as far as the budget knows.
+  bool CopyIsIntact(uint32_t node);
+  // Everybody whose copy is not lost is up, has applied all that is committed
+  // and has the same state.
   bool Converged() const;
   // Is up and has applied everything up to `index`.
   bool HasApplied(uint32_t node, raft::Index index) const;
@@ -196,6 +230,9 @@ class Cluster {
   void LeaveJobHalfDone(uint32_t node);
   void Observe(uint32_t node, const registry::Event& event,
                const registry::Effects& effects);
+  absl::StatusOr<DiskState> Recover(SimDisk disk) const;
+  Copies CopiesNow() const;
+  void OnBooted(uint32_t node);
   void OnHalt(uint32_t node);
   void OnRefusal(uint32_t node, const absl::Status& status);
   absl::Status OnFileOperation(uint32_t node);
@@ -208,6 +245,7 @@ class Cluster {
   ClusterChecker* const checker_;
   Violations* const violations_;
   Trail* const trail_;
+  FaultBudget budget_;
   std::vector<std::unique_ptr<Node>> nodes_;
   bool healed_ = false;
   std::map<raft::Term, uint32_t> leaders_;  // ever

@@ -30,7 +30,8 @@ void ClusterChecker::Report(std::string_view checker, uint32_t node,
                    NodeName(node) + ": " + std::move(text));
 }
 
-void ClusterChecker::OnBoot(uint32_t node, const registry::Node& booted) {
+void ClusterChecker::OnBoot(uint32_t node, const registry::Node& booted,
+                            const DiskState* granted) {
   NodeView& view = nodes_[node];
   ++view.life;
   const raft::Raft& raft = booted.raft();
@@ -45,7 +46,10 @@ void ClusterChecker::OnBoot(uint32_t node, const registry::Node& booted) {
     matching_.OnEntry(node, i, log.back(), violations_);
   }
   Report("durable_log", node,
-         view.disk.OnBoot(raft.term(), raft.vote(), std::move(log)));
+         view.disk.OnBoot({raft.term(), raft.vote(), std::move(log)}, granted));
+  if (granted != nullptr) {
+    votes_.Forget(node, view.disk.state().term, view.disk.state().vote);
+  }
   view.before = raft::Summarize(raft);
   view.applied = booted.state().applied();
   CheckInvariants(node, raft, view.before);

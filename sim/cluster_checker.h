@@ -46,8 +46,10 @@ class ClusterChecker {
     leader_clocks_ = std::move(clocks);
   }
 
-  // A node has read its disk.
-  void OnBoot(uint32_t node, const registry::Node& booted);
+  // A node has read its disk. `granted`: what damage may have left there, or
+  // nullptr.
+  void OnBoot(uint32_t node, const registry::Node& booted,
+              const DiskState* granted = nullptr);
   // Its process has died.
   void OnDeath(uint32_t node) { nodes_[node].raft = nullptr; }
   // After every step of a node.
@@ -55,6 +57,8 @@ class ClusterChecker {
               const registry::Event& event, const registry::Effects& effects);
 
   raft::Index committed() const { return committed_.last(); }
+  const CommittedLog& committed_log() const { return committed_; }
+  const DurableLog& disk(uint32_t node) const { return nodes_.at(node).disk; }
   const registry::StateMachine& state() const { return agreement_.state(); }
   uint64_t leaders() const { return elections_.leaders(); }
   uint64_t commands_repeated() const { return once_.repeated(); }

@@ -21,7 +21,12 @@
 
 namespace sim {
 
+inline constexpr char kDataDir[] = "data";
 inline constexpr int64_t kHealedRestartUs = 100'000;
+
+inline raft::NodeId IdOf(uint32_t node) {
+  return {.slot = static_cast<uint8_t>(node + 1), .incarnation = 1};
+}
 
 // What waits for a node's next turn.
 struct Cluster::Input {
@@ -112,6 +117,7 @@ struct Cluster::Node {
   std::optional<uint32_t> file_operations;  // until the power fails
   int64_t disk_crash_down_us = 0;
   int64_t halt_down_us = 0;       // after its disk has stopped it
+  bool found_lost = false;        // it says that its disk lost something
   uint64_t failures_at_boot = 0;  // of the disk, before this life
   uint32_t crashes_in_boot = 0;
   bool restart_due = false;

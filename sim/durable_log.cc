@@ -10,6 +10,16 @@ namespace sim {
 using raft::Index;
 using raft::Term;
 
+namespace {
+
+// Chains cover all that is before, so the ends tell.
+bool Same(const DiskState& a, const DiskState& b) {
+  return a.term == b.term && a.vote == b.vote && a.log.size() == b.log.size() &&
+         (a.log.empty() || a.log.back() == b.log.back());
+}
+
+}  // namespace
+
 std::string DurableLog::OnPersist(const raft::Persist& persist) {
   uint64_t keep = asked_.size();
   if (persist.truncate_from > Index(0)) {
@@ -30,7 +40,7 @@ std::string DurableLog::OnPersist(const raft::Persist& persist) {
   return "";
 }
 
-void DurableLog::Apply(const Pending& pending, State* state) {
+void DurableLog::Apply(const Pending& pending, DiskState* state) {
   state->term = pending.term;
   state->vote = pending.vote;
   state->log.resize(pending.keep);
@@ -43,43 +53,73 @@ std::string DurableLog::OnPersistDone(raft::PersistToken token) {
     return "the disk confirms persist " + std::to_string(token.value()) +
            ", which nobody asked for";
   }
+  newest_ = {.term_before = durable_.term,
+             .vote_before = durable_.vote,
+             .kept = durable_.log.size()};
+  for (const Pending& pending : pending_) {
+    if (pending.token > token) break;
+    newest_.kept = std::min(newest_.kept, pending.keep);
+  }
+  newest_.replaced.assign(
+      durable_.log.begin() + static_cast<ptrdiff_t>(newest_.kept),
+      durable_.log.end());
   while (!pending_.empty() && pending_.front().token <= token) {
     Apply(pending_.front(), &durable_);
+    newest_.persists.push_back(std::move(pending_.front()));
     pending_.pop_front();
   }
   return "";
 }
 
-std::string DurableLog::Describe(const State& state) {
+std::string DurableLog::Describe(const DiskState& state) {
   return "term " + Text(state.term) + ", vote " + raft::ToString(state.vote) +
          ", " + std::to_string(state.log.size()) + " entries ending at " +
          Text(state.log.empty() ? Mark{} : state.log.back());
 }
 
-std::string DurableLog::OnBoot(Term term, raft::NodeId vote,
-                               std::vector<Mark> log) {
-  const State booted{term, vote, std::move(log)};
+bool DurableLog::Explains(const DiskState& held) const {
+  if (Same(held, durable_)) return true;
+  DiskState state = durable_;
+  for (const Pending& pending : pending_) {
+    Apply(pending, &state);
+    if (Same(held, state)) return true;
+  }
+  return false;
+}
+
+bool DurableLog::MayBeLeft(const DiskState& left,
+                           const DiskState& before) const {
+  DiskState state = durable_;
+  std::vector<Pending> persists(pending_.begin(), pending_.end());
+  if (Same(before, durable_)) {  // else the newest batch is not confirmed yet
+    state.term = newest_.term_before;
+    state.vote = newest_.vote_before;
+    state.log.resize(newest_.kept);
+    state.log.insert(state.log.end(), newest_.replaced.begin(),
+                     newest_.replaced.end());
+    persists = newest_.persists;
+  }
+  for (const Pending& persist : persists) {
+    if (Same(before, state)) return false;  // that would be no less
+    if (Same(left, state)) return true;
+    Apply(persist, &state);
+  }
+  return false;
+}
+
+std::string DurableLog::OnBoot(DiskState booted, const DiskState* granted) {
   const std::string promised = Describe(durable_);
   const size_t unconfirmed = pending_.size();
-  // Chains cover all that is before, so the ends tell.
-  const auto same = [&booted](const State& state) {
-    return state.term == booted.term && state.vote == booted.vote &&
-           state.log.size() == booted.log.size() &&
-           (state.log.empty() || state.log.back() == booted.log.back());
-  };
-  bool found = same(durable_);
-  while (!found && !pending_.empty()) {
-    Apply(pending_.front(), &durable_);
-    pending_.pop_front();
-    found = same(durable_);
-  }
+  const bool found =
+      Explains(booted) || (granted != nullptr && Same(booted, *granted));
   pending_.clear();
-  durable_ = booted;
-  asked_ = booted.log;
+  newest_ = {};
+  durable_ = std::move(booted);
+  asked_ = durable_.log;
   if (found) return "";
   return "the disk had confirmed " + promised + " and was asked for " +
          std::to_string(unconfirmed) + " persists more; it came back with " +
-         Describe(booted);
+         Describe(durable_);
 }
 
 }  // namespace sim

@@ -13,15 +13,34 @@
 
 namespace sim {
 
+// What a node's disk holds for it.
+struct DiskState {
+  raft::Term term;
+  raft::NodeId vote;
+  std::vector<Mark> log;  // log[i] is index i + 1
+  bool operator==(const DiskState&) const = default;
+};
+
 // What a node has asked its disk to keep, and what the disk has confirmed. A
 // node that boots must find exactly what was confirmed, and of what was not, a
-// prefix, persist by persist: all or nothing.
+// prefix, persist by persist: all or nothing. Or else what is left of it after
+// damage that was allowed (FaultBudget).
 class DurableLog {
  public:
   // Empty, or what is wrong.
   std::string OnPersist(const raft::Persist& persist);
   std::string OnPersistDone(raft::PersistToken token);
-  std::string OnBoot(raft::Term term, raft::NodeId vote, std::vector<Mark> log);
+  // `granted`: what damage may have left, or nullptr.
+  std::string OnBoot(DiskState booted, const DiskState* granted = nullptr);
+
+  // Whether a disk that is well may hold this: what was confirmed, and perhaps
+  // some of what was asked for besides.
+  bool Explains(const DiskState& held) const;
+  // Whether damage may have left this of `before` without a recovery noticing:
+  // everything but the newest batch, or the end of it. What was there when the
+  // node booted has a segment of its own by now, so that it would notice
+  // (FORMAT.md, rules of writing 4).
+  bool MayBeLeft(const DiskState& left, const DiskState& before) const;
 
   // The log after every persist that was asked for.
   const std::vector<Mark>& asked() const { return asked_; }
@@ -29,14 +48,9 @@ class DurableLog {
   const std::vector<Mark>& durable() const { return durable_.log; }
   raft::Term durable_term() const { return durable_.term; }
   raft::NodeId durable_vote() const { return durable_.vote; }
+  const DiskState& state() const { return durable_; }
 
  private:
-  struct State {
-    raft::Term term;
-    raft::NodeId vote;
-    std::vector<Mark> log;
-    bool operator==(const State&) const = default;
-  };
   struct Pending {
     raft::PersistToken token;
     raft::Term term;
@@ -44,11 +58,20 @@ class DurableLog {
     uint64_t keep = 0;  // entries before the new ones
     std::vector<Mark> marks;
   };
-  static void Apply(const Pending& pending, State* state);
-  static std::string Describe(const State& state);
+  // What one job confirmed, and how to take it back.
+  struct Batch {
+    std::vector<Pending> persists;
+    raft::Term term_before;
+    raft::NodeId vote_before;
+    uint64_t kept = 0;           // entries that it did not touch
+    std::vector<Mark> replaced;  // those behind them
+  };
+  static void Apply(const Pending& pending, DiskState* state);
+  static std::string Describe(const DiskState& state);
 
   std::vector<Mark> asked_;
-  State durable_;
+  DiskState durable_;
+  Batch newest_;
   std::deque<Pending> pending_;
 };
 

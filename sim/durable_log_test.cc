@@ -50,25 +50,75 @@ TEST_F(DurableLogTest, FollowsWhatWasAskedAndWhatWasConfirmed) {
 }
 
 TEST_F(DurableLogTest, AcceptsWhatWasConfirmed) {
-  EXPECT_EQ(log.OnBoot(Term(1), kN1, Marks({one, two})), "");
+  EXPECT_EQ(log.OnBoot({Term(1), kN1, Marks({one, two})}), "");
   EXPECT_EQ(log.asked(), log.durable());
 }
 TEST_F(DurableLogTest, AcceptsWhatWasAskedForBesides) {
-  EXPECT_EQ(log.OnBoot(Term(2), kN2, Marks({one, other})), "");
+  EXPECT_EQ(log.OnBoot({Term(2), kN2, Marks({one, other})}), "");
 }
 TEST_F(DurableLogTest, RefusesLessThanWasConfirmed) {
-  EXPECT_NE(log.OnBoot(Term(1), kN1, Marks({one})), "");
+  EXPECT_NE(log.OnBoot({Term(1), kN1, Marks({one})}), "");
 }
 TEST_F(DurableLogTest, RefusesAnotherVote) {
-  EXPECT_NE(log.OnBoot(Term(1), kN2, Marks({one, two})), "");
+  EXPECT_NE(log.OnBoot({Term(1), kN2, Marks({one, two})}), "");
 }
 TEST_F(DurableLogTest, RefusesAVoteThatWasForgotten) {
-  EXPECT_NE(log.OnBoot(Term(1), raft::kNobody, Marks({one, two})), "");
+  EXPECT_NE(log.OnBoot({Term(1), raft::kNobody, Marks({one, two})}), "");
 }
 TEST_F(DurableLogTest, RefusesHalfOfAPersist) {
-  EXPECT_NE(log.OnBoot(Term(2), kN2, Marks({one, two})), "");
+  EXPECT_NE(log.OnBoot({Term(2), kN2, Marks({one, two})}), "");
   // ... and what nobody wrote.
-  EXPECT_NE(log.OnBoot(Term(3), kN2, {}), "");
+  EXPECT_NE(log.OnBoot({Term(3), kN2, {}}), "");
+}
+
+// Damage that was allowed excuses exactly what it was to leave.
+TEST_F(DurableLogTest, AcceptsWhatDamageWasToLeave) {
+  const DiskState left{Term(1), kN1, Marks({one})};
+  EXPECT_EQ(log.OnBoot(left, &left), "");
+  EXPECT_EQ(log.durable(), Marks({one}));
+}
+TEST_F(DurableLogTest, DamageThatWasNotMetExcusesNothing) {
+  const DiskState left{Term(1), kN1, Marks({one})};
+  EXPECT_EQ(log.OnBoot({Term(1), kN1, Marks({one, two})}, &left), "");
+}
+TEST_F(DurableLogTest, RefusesMoreDamageThanWasAllowed) {
+  const DiskState left{Term(1), kN1, Marks({one})};
+  EXPECT_NE(log.OnBoot({Term(1), kN1, {}}, &left), "");
+}
+
+TEST_F(DurableLogTest, ExplainsWhatAnIntactDiskMayHold) {
+  EXPECT_TRUE(log.Explains({Term(1), kN1, Marks({one, two})}));
+  EXPECT_TRUE(log.Explains({Term(2), kN2, Marks({one, other})}));
+  EXPECT_FALSE(log.Explains({Term(1), kN1, Marks({one})}));
+  EXPECT_FALSE(log.Explains({Term(2), kN2, Marks({one, two})}));
+}
+
+// Recovery takes damage to the newest batch for a torn tail, nothing else.
+TEST_F(DurableLogTest, KnowsWhatRecoveryMayGiveUp) {
+  const DiskState empty{};
+  const DiskState first{Term(1), kN1, Marks({one, two})};
+  const DiskState second{Term(2), kN2, Marks({one, other})};
+  EXPECT_TRUE(log.MayBeLeft(empty, first));
+  EXPECT_FALSE(log.MayBeLeft(first, first)) << "nothing is lost";
+  // The second persist is on the disk, and the disk has not said so yet.
+  EXPECT_TRUE(log.MayBeLeft(first, second));
+  EXPECT_FALSE(log.MayBeLeft(empty, second)) << "two batches";
+  EXPECT_EQ(log.OnPersistDone(PersistToken(2)), "");
+  EXPECT_TRUE(log.MayBeLeft(first, second)) << "with what had been replaced";
+  EXPECT_FALSE(log.MayBeLeft(empty, second)) << "two batches";
+  EXPECT_FALSE(log.MayBeLeft(second, second));
+  // Two persists of one batch: the first may be there alone.
+  EXPECT_EQ(log.OnPersist(MakePersist(3, 2, kN2, {MakeEntry(3, 2)})), "");
+  EXPECT_EQ(log.OnPersist(MakePersist(4, 3, kN1)), "");
+  EXPECT_EQ(log.OnPersistDone(PersistToken(4)), "");
+  const DiskState fourth = log.state();
+  EXPECT_TRUE(log.MayBeLeft(second, fourth));
+  EXPECT_TRUE(log.MayBeLeft(
+      {Term(2), kN2, Marks({one, other, MakeEntry(3, 2)})}, fourth));
+  EXPECT_FALSE(log.MayBeLeft(first, fourth));
+  // After a start it has a segment of its own.
+  EXPECT_EQ(log.OnBoot(log.state()), "");
+  EXPECT_FALSE(log.MayBeLeft(second, fourth));
 }
 
 }  // namespace

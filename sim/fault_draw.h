@@ -63,6 +63,12 @@ enum class FaultClass : uint64_t {
   kSlowReader,
   kClientsAway,
   kClientHop,
+  kDiskFailure,
+  kDiskFull,
+  kDiskReadOnly,
+  kBitRot,
+  kLostWrite,
+  kMisdirectedWrite,
   kCount,
 };
 
@@ -99,6 +105,11 @@ int64_t DrawCrashLoops(const FaultDrawing& drawing, FaultClass which,
 // the next one: logs grow apart term by term.
 int64_t DrawLeaderSeries(const FaultDrawing& drawing, FaultClass which,
                          int64_t at_us, Draws* draws);
+// fault_draw_disk.cc: disks that refuse, and disks that lose what they had.
+int64_t DrawDiskErrors(const FaultDrawing& drawing, FaultClass which,
+                       int64_t at_us, Draws* draws);
+int64_t DrawDamage(const FaultDrawing& drawing, FaultClass which, int64_t at_us,
+                   Draws* draws);
 // fault_draw_clock.cc: time that passes unevenly.
 int64_t DrawSlowness(const FaultDrawing& drawing, FaultClass which,
                      int64_t at_us, Draws* draws);

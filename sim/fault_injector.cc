@@ -71,6 +71,11 @@ void FaultInjector::Heal() {
   for (Fault& fault : lingering_) {
     sick_ |= std::visit([this](auto& one) { return Pin(&one); }, fault);
   }
+  // A minority may stay faulty; copies that are lost are part of it.
+  if (!cluster_->CanSpare(sick_)) {
+    lingering_.clear();
+    sick_ = 0;
+  }
   for (const Fault& fault : lingering_) {
     ++happened_;
     ++upsets_;
@@ -153,6 +158,10 @@ void FaultInjector::End(Active* active) {
     cluster_->SetSlowness(active->node, 100);
   } else if (std::holds_alternative<SlowDisk>(*active->fault)) {
     cluster_->SetDiskSlowness(active->node, 100);
+  } else if (std::holds_alternative<DiskFull>(*active->fault)) {
+    cluster_->FreeDisk(active->node);
+  } else if (std::holds_alternative<DiskReadOnly>(*active->fault)) {
+    cluster_->SetReadOnly(active->node, false);
   } else if (std::holds_alternative<ClockRate>(*active->fault)) {
     cluster_->SetClockRate(active->node, 0);
   } else if (std::holds_alternative<Weather>(*active->fault) ||
@@ -294,6 +303,31 @@ void FaultInjector::Do(const Depose& fault) {
 
 void FaultInjector::Do(const ClientPause& fault) {
   workload_->Pause(fault.client, fault.length_us);
+}
+
+void FaultInjector::Do(const DiskFailure& fault) {
+  cluster_->FailOperation(
+      Resolve(fault.victim),
+      {.of = fault.of,
+       .skip = fault.skip,
+       .code = fault.full ? DiskError::Code::kFull : DiskError::Code::kIo},
+      fault.down_us);
+}
+
+void FaultInjector::Do(const DiskFull& fault) {
+  const uint32_t node = Resolve(fault.victim);
+  cluster_->FillDisk(node, fault.room);
+  Last({.node = node}, fault.length_us);
+}
+
+void FaultInjector::Do(const DiskReadOnly& fault) {
+  const uint32_t node = Resolve(fault.victim);
+  cluster_->SetReadOnly(node, true);
+  Last({.node = node}, fault.length_us);
+}
+
+void FaultInjector::Do(const DamageDisk& fault) {
+  cluster_->DamageDisk(Resolve(fault.victim), fault.kind, fault.salt);
 }
 
 }  // namespace sim

@@ -101,6 +101,10 @@ class FaultInjector {
   void Do(const SlowReader& fault);
   void Do(const ClientsAway& fault);
   void Do(const ClientHop& fault);
+  void Do(const DiskFailure& fault);
+  void Do(const DiskFull& fault);
+  void Do(const DiskReadOnly& fault);
+  void Do(const DamageDisk& fault);
 
   const FaultPlan plan_;
   const LinkProfile fair_;

@@ -20,6 +20,9 @@ struct ClassRow {
   FaultClass which;
   DrawFaults draw;
   uint32_t profiles;  // bit i: Profile i
+  // A copy that is lost is lost for the rest of the run; most runs shall see
+  // what a cluster does that has all of its nodes.
+  bool rare = false;
 };
 
 constexpr uint32_t In(std::initializer_list<Profile> profiles) {
@@ -83,15 +86,24 @@ constexpr ClassRow kClasses[] = {
     {C::kSlowReader, DrawClientFaults, kNet},
     {C::kClientsAway, DrawClientFaults, kClock | kProcess},
     {C::kClientHop, DrawClientFaults, kNet},
+    {C::kDiskFailure, DrawDiskErrors, kDisk},
+    {C::kDiskFull, DrawDiskErrors, kDisk},
+    {C::kDiskReadOnly, DrawDiskErrors, kDisk},
+    {C::kBitRot, DrawDamage, kDisk, /*rare=*/true},
+    {C::kLostWrite, DrawDamage, kDisk, /*rare=*/true},
+    {C::kMisdirectedWrite, DrawDamage, kDisk, /*rare=*/true},
 };
 static_assert(std::size(kClasses) == static_cast<size_t>(FaultClass::kCount));
 
 // Chances, per million, that a class is on in a seed.
 constexpr uint32_t kOnAmongAll = 280'000;
 constexpr uint32_t kOnAmongFew = 600'000;
-uint32_t ChanceOf(Profile profile) {
+constexpr uint32_t kRareAmongAll = 90'000;
+constexpr uint32_t kRareAmongFew = 200'000;
+uint32_t ChanceOf(const ClassRow& row, Profile profile) {
   if (profile == Profile::kStorm) return 1'000'000;
-  return profile == Profile::kAll ? kOnAmongAll : kOnAmongFew;
+  if (profile == Profile::kAll) return row.rare ? kRareAmongAll : kOnAmongAll;
+  return row.rare ? kRareAmongFew : kOnAmongFew;
 }
 
 void DrawClass(const ClassRow& row, int64_t mean_gap_us,
@@ -113,7 +125,7 @@ std::vector<TimedFault> DrawTimedFaults(const FaultPlanOptions& options) {
     const ClassRow& row = kClasses[i];
     CHECK_EQ(static_cast<size_t>(row.which), i);
     Draws draws(options.seed, Stream::kFaults, i);
-    const bool on = draws.Chance(ChanceOf(options.profile));
+    const bool on = draws.Chance(ChanceOf(row, options.profile));
     const int64_t mean_gap_us = draws.Between(600 * kMillisecond, 4 * kSecond);
     if (on && (row.profiles & profile) != 0) {
       DrawClass(row, mean_gap_us, {options, &faults});

@@ -5,7 +5,10 @@
 // valid plan.
 //
 // Inside the fault model: whatever is in a plan, at most unsynced bytes are
-// lost. So every plan that ends (heal_at_us) leaves a cluster that recovers.
+// lost, and of what was synced no more than a fault budget allows
+// (fault_budget.h). So every plan that ends (heal_at_us) leaves a cluster that
+// recovers; but for damage beyond a minority of the copies, where it was asked
+// for (WorldConfig).
 #ifndef SIM_FAULT_PLAN_H_
 #define SIM_FAULT_PLAN_H_
 
@@ -20,6 +23,7 @@
 #include "sim/process_faults.h"
 #include "sim/random.h"
 #include "sim/scheduler.h"
+#include "sim/sim_disk.h"
 #include "sim/sim_network.h"
 #include "sim/topology_faults.h"
 #include "sim/victim.h"
@@ -251,13 +255,66 @@ struct ClientPause {
   }
 };
 
+// The disk's next operation of a class but `skip` fails, be it in a job or in a
+// boot. It stops the node, or keeps it from starting, for `down_us`.
+struct DiskFailure {
+  static constexpr std::string_view kName = "DiskFailure";
+  Victim victim;
+  OperationClass of = OperationClass::kWrite;
+  uint32_t skip = 0;
+  bool full = false;  // no room for it; otherwise an I/O error
+  int64_t down_us = 0;
+  bool operator==(const DiskFailure&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("victim", victim), f("of", of), f("skip", skip), f("full", full),
+        f("down_us", down_us);
+  }
+};
+// No more than `room` bytes fit on the disk for a while.
+struct DiskFull {
+  static constexpr std::string_view kName = "DiskFull";
+  Victim victim;
+  uint32_t room = 0;
+  int64_t length_us = 0;
+  bool operator==(const DiskFull&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("victim", victim), f("room", room), f("length_us", length_us);
+  }
+};
+struct DiskReadOnly {
+  static constexpr std::string_view kName = "DiskReadOnly";
+  Victim victim;
+  int64_t length_us = 0;
+  bool operator==(const DiskReadOnly&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("victim", victim), f("length_us", length_us);
+  }
+};
+// What was synced is damaged, if the fault budget allows it: bits rot, the last
+// write is lost or went elsewhere. `salt` decides where and how.
+struct DamageDisk {
+  static constexpr std::string_view kName = "DamageDisk";
+  Victim victim;
+  DamageKind kind = DamageKind::kBitRot;
+  uint64_t salt = 0;
+  bool operator==(const DamageDisk&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("victim", victim), f("kind", kind), f("salt", salt);
+  }
+};
+
 using Fault =
     std::variant<Crash, CrashAtEffect, CrashInDiskJob, PowerCut, Pause,
                  SlowNode, SlowDisk, DiskStall, SyncError, ClockRate, Partition,
                  Clog, ResetLink, BlackHole, Weather, ClientCrash, ClientPause,
                  Depose, Topology, Flap, Swizzle, NodeWeather, ClientCut,
                  CrashLoop, WildClock, ClockJump, CoarseClock, LateTimers,
-                 TimerStorm, ClientClock, SlowReader, ClientsAway, ClientHop>;
+                 TimerStorm, ClientClock, SlowReader, ClientsAway, ClientHop,
+                 DiskFailure, DiskFull, DiskReadOnly, DamageDisk>;
 
 struct TimedFault {
   int64_t at_us = 0;

@@ -52,11 +52,25 @@ void VoteOnce::OnVote(uint32_t node, Term term, raft::NodeId candidate,
                       Violations* violations) {
   const auto [at, is_new] =
       votes_.try_emplace(std::pair(node, term), candidate);
+  const bool forgotten = forgotten_.erase(at->first) > 0;
   if (is_new || at->second == candidate) return;
+  if (forgotten) {
+    at->second = candidate;
+    return;
+  }
   violations->Add(Violation::Kind::kSafety, "vote_once",
                   NodeName(node) + " voted twice in term " + Text(term) +
                       ": for " + raft::ToString(at->second) + " and for " +
                       raft::ToString(candidate));
+}
+
+void VoteOnce::Forget(uint32_t node, Term term, raft::NodeId vote) {
+  for (const auto& [name, candidate] : votes_) {
+    if (name.first == node &&
+        (name.second > term || (name.second == term && candidate != vote))) {
+      forgotten_.insert(name);
+    }
+  }
 }
 
 void LogMatching::OnEntry(uint32_t node, Index index, const Mark& mark,

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -49,9 +50,13 @@ class VoteOnce {
   // `node` leads as `leader`. Its own vote needs no message.
   void OnLeader(uint32_t node, raft::NodeId leader, raft::Term term,
                 uint32_t nodes, Violations* violations) const;
+  // The node's disk was damaged, which was allowed: of its votes it knows none
+  // beyond `term`, and in that one `vote`. What it gave may still be counted.
+  void Forget(uint32_t node, raft::Term term, raft::NodeId vote);
 
  private:
   std::map<std::pair<uint32_t, raft::Term>, raft::NodeId> votes_;
+  std::set<std::pair<uint32_t, raft::Term>> forgotten_;
 };
 
 // Logs that hold the same (index, term) are equal up to there (3.5).

@@ -86,6 +86,28 @@ TEST(SameAsLeaderTest, AnAcknowledgementSpeaksOfTheLeadersLog) {
   EXPECT_EQ(Broken(violations), "acknowledged_is_the_same");
 }
 
+TEST(VoteOnceTest, WhatADiskMayHaveForgotten) {
+  Violations violations;
+  VoteOnce votes;
+  votes.OnVote(0, Term(3), kN1, &violations);
+  votes.OnVote(0, Term(4), kN1, &violations);
+  votes.OnVote(0, Term(5), kN1, &violations);
+  votes.OnVote(1, Term(5), kN1, &violations);
+  votes.Forget(0, Term(4), kN1);
+  votes.OnVote(0, Term(5), kN2, &violations);
+  EXPECT_EQ(Broken(violations), "");
+  VoteOnce others = votes;
+  others.OnVote(1, Term(5), kN2, &violations);  // of another node
+  EXPECT_EQ(Broken(violations), "vote_once");
+  Violations kept;
+  votes.OnVote(0, Term(4), kN2, &kept);  // it still knows of this one
+  EXPECT_EQ(Broken(kept), "vote_once");
+  Violations forgotten;
+  votes.Forget(0, Term(4), raft::kNobody);
+  votes.OnVote(0, Term(4), kN2, &forgotten);
+  EXPECT_EQ(Broken(forgotten), "");
+}
+
 TEST(LogMatchingTest, EqualTermsAreEqualHistories) {
   Violations violations;
   LogMatching matching;

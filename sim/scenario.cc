@@ -12,6 +12,9 @@ constexpr int64_t kSecond = 1'000'000;
 // What lingers ends after the last call that must be answered in spite of it.
 constexpr int64_t kLingerMarginUs = 300'000;
 
+// Chance, per million, that damage to disks may take a majority.
+constexpr uint32_t kBeyondMinority = 60'000;
+
 uint32_t DrawNodes(uint64_t seed) {
   return Draws(seed, Stream::kShape, 1).Chance(500'000) ? 3 : 5;
 }
@@ -55,6 +58,9 @@ Scenario DrawScenario(const SeedOptions& options) {
   Scenario scenario;
   scenario.seed = options.seed;
   scenario.config = DrawConfig(options);
+  scenario.config.beyond_minority =
+      !options.plan.has_value() &&
+      Draws(options.seed, Stream::kShape, 3).Chance(kBeyondMinority);
   if (options.plan.has_value()) {
     scenario.plan = *options.plan;
   } else {

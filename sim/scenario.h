@@ -39,6 +39,9 @@ struct WorldConfig {
   // Outside the fault model: disks that say OK to a sync and do nothing. The
   // canary that the checkers must catch.
   bool lying_disks = false;
+  // Damage to disks may take more copies than the cluster can spare
+  // (fault_budget.h): then safety alone is demanded.
+  bool beyond_minority = false;
 
   bool operator==(const WorldConfig&) const = default;
   template <typename F>
@@ -47,7 +50,7 @@ struct WorldConfig {
         f("heartbeat_us", heartbeat_us), f("election_us", election_us),
         f("segment_bytes", segment_bytes), f("disk", disk), f("links", links),
         f("call_deadline_us", call_deadline_us), f("cut", cut),
-        f("lying_disks", lying_disks);
+        f("lying_disks", lying_disks), f("beyond_minority", beyond_minority);
   }
 };
 

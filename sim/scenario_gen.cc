@@ -102,6 +102,8 @@ class Maker {
       if (name == process) return Between(0, kNodesMin + kClientsMin - 1);
     }
     if (name == "crashes_in_boot") return Between(0, 3);
+    if (name == "room") return Between(0, 24 << 10);
+    if (name == "salt") return Between(0, kRaw);
     return Between(0, 30);  // steps until something happens
   }
 
@@ -128,8 +130,9 @@ std::vector<std::string_view> NamesOf(Profile profile) {
               "Swizzle",   "ClientCut", "NodeWeather", "SlowReader",
               "ClientHop"};
     case Profile::kDisk:
-      return {"PowerCut", "Crash",     "CrashInDiskJob",
-              "SlowDisk", "DiskStall", "SyncError"};
+      return {"PowerCut",     "Crash",     "CrashInDiskJob", "SlowDisk",
+              "DiskStall",    "SyncError", "DiskFailure",    "DiskFull",
+              "DiskReadOnly", "DamageDisk"};
     case Profile::kClock:
       return {"Pause",       "SlowNode",   "ClockRate",  "DiskStall",
               "ClientPause", "WildClock",  "ClockJump",  "CoarseClock",

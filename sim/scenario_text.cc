@@ -15,6 +15,11 @@ namespace {
 
 constexpr std::array kWays = {Partition::Way::kBoth, Partition::Way::kOut,
                               Partition::Way::kIn};
+constexpr std::array kOperationClassList = {
+    OperationClass::kRead, OperationClass::kWrite, OperationClass::kSync,
+    OperationClass::kOther};
+constexpr std::array kDamageKinds = {
+    DamageKind::kBitRot, DamageKind::kLostWrite, DamageKind::kMisdirectedWrite};
 constexpr std::array kBlocks = {SimNetwork::Block::kHold,
                                 SimNetwork::Block::kLose};
 constexpr std::array kResets = {SimNetwork::Reset::kBoth,
@@ -27,6 +32,11 @@ constexpr std::array kRegistryKinds = {registry::RegistryKind::kUnique,
 
 template <>
 struct WordForm<Partition::Way> : EnumForm<Partition::Way, kWays> {};
+template <>
+struct WordForm<OperationClass>
+    : EnumForm<OperationClass, kOperationClassList> {};
+template <>
+struct WordForm<DamageKind> : EnumForm<DamageKind, kDamageKinds> {};
 template <>
 struct WordForm<SimNetwork::Block> : EnumForm<SimNetwork::Block, kBlocks> {};
 template <>

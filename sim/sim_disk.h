@@ -104,6 +104,7 @@ enum class OperationClass : uint8_t {
 };
 inline constexpr size_t kOperationClasses = 4;
 OperationClass ClassOf(FileOperation::Kind kind);
+std::string_view ToString(OperationClass of);
 
 // An error that waits for its operation.
 struct DiskError {
@@ -113,6 +114,14 @@ struct DiskError {
   Code code = Code::kIo;
   bool operator==(const DiskError&) const = default;
 };
+
+// Damage to what was synced.
+enum class DamageKind : uint8_t {
+  kBitRot = 0,
+  kLostWrite = 1,
+  kMisdirectedWrite = 2,
+};
+std::string_view ToString(DamageKind kind);
 
 // OK lets the operation happen; Aborted cuts the power; any other status is
 // what the caller gets.
@@ -220,6 +229,7 @@ class SimDisk : public raft::storage::Vfs {
   // Damage, as above. What happens is a function of the state and `draw`, so a
   // copy suffers the same. Says where and what; empty: there was nothing to
   // damage.
+  std::string Damage(DamageKind kind, uint64_t draw);
   std::string RotBits(uint64_t draw);
   std::string LoseSyncedWrite(uint64_t draw);
   std::string MisdirectSyncedWrite(uint64_t draw);
@@ -298,7 +308,8 @@ class SimDisk : public raft::storage::Vfs {
   std::vector<Place> Places(bool zeros_too) const;
   bool LastWriteIsThere() const;
   std::string PathOf(InodeId id) const;
-  void Damage(InodeId id, uint64_t offset, std::string_view data, bool cached);
+  void Overwrite(InodeId id, uint64_t offset, std::string_view data,
+                 bool cached);
 
   // In sim_disk_crash.cc: what reaches the platter of one file, and of the
   // names.

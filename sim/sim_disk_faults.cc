@@ -52,6 +52,32 @@ OperationClass ClassOf(FileOperation::Kind kind) {
   }
 }
 
+std::string_view ToString(OperationClass of) {
+  switch (of) {
+    case OperationClass::kRead:
+      return "read";
+    case OperationClass::kWrite:
+      return "write";
+    case OperationClass::kSync:
+      return "sync";
+    case OperationClass::kOther:
+      return "other";
+  }
+  return "?";
+}
+
+std::string_view ToString(DamageKind kind) {
+  switch (kind) {
+    case DamageKind::kBitRot:
+      return "bit_rot";
+    case DamageKind::kLostWrite:
+      return "lost_write";
+    case DamageKind::kMisdirectedWrite:
+      return "misdirected_write";
+  }
+  return "?";
+}
+
 SimDiskEffects& SimDiskEffects::operator+=(const SimDiskEffects& other) {
   std::vector<uint64_t*> sums;  // our own fields, which are not const
   Fields([&sums](const char*, const uint64_t& value) {
@@ -149,8 +175,8 @@ std::string SimDisk::PathOf(InodeId id) const {
 
 // Changes what the platter holds. Whoever has the bytes in its page cache goes
 // on seeing those; bytes beyond the file's end are not written.
-void SimDisk::Damage(InodeId id, uint64_t offset, std::string_view data,
-                     bool cached) {
+void SimDisk::Overwrite(InodeId id, uint64_t offset, std::string_view data,
+                        bool cached) {
   Inode& inode = inodes_.at(id);
   const auto change = [&](std::string* image) {
     if (offset >= image->size()) return;
@@ -161,8 +187,21 @@ void SimDisk::Damage(InodeId id, uint64_t offset, std::string_view data,
   if (!cached && inode.unsynced.empty()) change(&inode.current);
 }
 
+std::string SimDisk::Damage(DamageKind kind, uint64_t draw) {
+  switch (kind) {
+    case DamageKind::kBitRot:
+      return RotBits(draw);
+    case DamageKind::kLostWrite:
+      return LoseSyncedWrite(draw);
+    case DamageKind::kMisdirectedWrite:
+      return MisdirectSyncedWrite(draw);
+  }
+  return "";
+}
+
 std::string SimDisk::RotBits(uint64_t draw) {
-  // Most of a young log is zeros that nobody will ever read.
+  // Most of a young log is zeros that nobody will ever read, and so is most of
+  // a sector with a short record.
   const bool anywhere = Mix(draw, kRotPlace) % 8 == 0;
   const std::vector<Place> places = Places(anywhere);
   if (places.empty()) return "";
@@ -171,7 +210,11 @@ std::string SimDisk::RotBits(uint64_t draw) {
       inodes_.at(place.inode).durable.substr(place.offset, kSectorBytes);
   // A burst: a few bits in a row, or one of every byte.
   const uint64_t burst = Mix(draw, kRotBits) % (kBitsMax + 1);
-  const uint64_t first = Mix(draw, kRotBits, 1) % (sector.size() * 8);
+  uint64_t first = Mix(draw, kRotBits, 1) % (sector.size() * 8);
+  // From the next byte on that says something.
+  while (!anywhere && sector[first / 8] == '\0') {
+    first = (first + 8) % (sector.size() * 8);
+  }
   const uint64_t bits = burst == 0 ? sector.size() : burst;
   const uint64_t step = burst == 0 ? 8 : 1;
   for (uint64_t i = 0; i < bits; ++i) {
@@ -179,7 +222,7 @@ std::string SimDisk::RotBits(uint64_t draw) {
     sector[bit / 8] = static_cast<char>(sector[bit / 8] ^ (1 << bit % 8));
   }
   const bool cached = !cache_cold_ && Mix(draw, kRotPlace, 2) % 2 == 0;
-  Damage(place.inode, place.offset, sector, cached);
+  Overwrite(place.inode, place.offset, sector, cached);
   ++effects_.sectors_rotted;
   return absl::StrCat(PathOf(place.inode), ": offset ", place.offset, ": ",
                       bits, " bits");
@@ -209,7 +252,7 @@ std::string SimDisk::LoseSyncedWrite(uint64_t draw) {
     }
     if (left == lost.data) left = lost.before;
   }
-  Damage(lost.inode, lost.offset, left, /*cached=*/!cache_cold_);
+  Overwrite(lost.inode, lost.offset, left, /*cached=*/!cache_cold_);
   ++effects_.synced_writes_lost;
   return absl::StrCat(PathOf(lost.inode), ": offset ", lost.offset,
                       ": a write of ", lost.data.size(), " bytes");
@@ -227,8 +270,8 @@ std::string SimDisk::MisdirectSyncedWrite(uint64_t draw) {
   const SyncedWrite write = *std::exchange(last_write_, std::nullopt);
   const Place to = places[Mix(draw, kMisdirectTo, 1) % places.size()];
   const bool cached = !cache_cold_;
-  Damage(write.inode, write.offset, write.before, cached);
-  Damage(to.inode, to.offset, write.data, cached);
+  Overwrite(write.inode, write.offset, write.before, cached);
+  Overwrite(to.inode, to.offset, write.data, cached);
   ++effects_.writes_misdirected;
   return absl::StrCat(PathOf(write.inode), ": offset ", write.offset,
                       ": a write of ", write.data.size(), " bytes went to ",

@@ -40,7 +40,8 @@ ClusterOptions ClusterOptionsOf(const Scenario& scenario) {
                          .storage = raft::storage::StorageOptions::Tiny(),
                          .disk = config.disk,
                          .cut = config.cut,
-                         .lying_disks = config.lying_disks};
+                         .lying_disks = config.lying_disks,
+                         .beyond_minority = config.beyond_minority};
   options.storage.segment_bytes = config.segment_bytes;
   return options;
 }
@@ -95,6 +96,7 @@ class World : public NetworkSink {
   void Narrate(const SimEvent& event);
   void Say(const std::string& text);
   void CountFaults(SimulationResult* result) const;
+  void CountDisks(SimulationResult* result) const;
 
   const Scenario& scenario_;
   const Observers& observers_;
@@ -109,6 +111,7 @@ class World : public NetworkSink {
   uint64_t events_ = 0;
   bool over_ = false;
   bool unknown_ = false;
+  bool unrecoverable_ = false;
   std::vector<PointsPassed> points_passed_;
   uint64_t terms_at_heal_ = 0;
   Instant last_led_;                // while the injector is restless
@@ -147,12 +150,13 @@ SimulationResult World::Run() {
     }
     if (observers_.narrator) Narrate(event);
     if (events_ >= events_max) {
-      Demand(false, "event_storm",
-             "more than " + std::to_string(events_max) + " events");
+      violations_.Add(Violation::Kind::kLiveness, "event_storm",
+                      "more than " + std::to_string(events_max) + " events");
     }
   }
   DigestState(true);
   if (violations_.empty()) CheckAtEnd();
+  unrecoverable_ = !cluster_.Recoverable();
   SimulationResult result;
   result.violations = violations_.list();
   result.digest = trail_.digest();
@@ -237,7 +241,7 @@ void World::OnLeaderDue() {
 // Whatever lingers still does so; the rest of the cluster must not mind.
 void World::OnProgressDue() {
   for (uint32_t node = 0; node < cluster_.size(); ++node) {
-    if (injector_.sick() >> node & 1) continue;
+    if (injector_.sick() >> node & 1 || !cluster_.CopyIsIntact(node)) continue;
     Demand(cluster_.HasApplied(node, committed_when_due_), "healthy_catch_up",
            "node " + std::to_string(node) + " is healthy, but behind " +
                std::to_string(committed_when_due_.value()) + ": " +
@@ -257,6 +261,7 @@ void World::PollEnd() {
   Demand(cluster_.Converged(), "convergence",
          "committed " + std::to_string(checker_.committed().value()) + "; " +
              cluster_.Describe());
+  over_ = true;
 }
 
 void World::CheckAtEnd() {
@@ -284,9 +289,12 @@ void World::CheckAtEnd() {
   }
 }
 
+// Safety is demanded always, progress exactly if the disks have left enough for
+// it (fault_budget.h).
 void World::Demand(bool holds, std::string_view checker,
                    const std::string& text) {
-  if (!holds) violations_.Add(Violation::Kind::kLiveness, checker, text);
+  if (holds || !cluster_.Recoverable()) return;
+  violations_.Add(Violation::Kind::kLiveness, checker, text);
 }
 
 void World::Say(const std::string& text) {
@@ -315,10 +323,47 @@ void World::Narrate(const SimEvent& event) {
   }
 }
 
+void World::CountDisks(SimulationResult* result) const {
+  const ClusterEffects cluster = cluster_.effects();
+  const SimDiskEffects disk = cluster_.disk_effects();
+  const std::vector<Count> faults = {
+      {"syncs_failed", disk.syncs_failed},
+      {"reads_failed", disk.reads_failed},
+      {"writes_failed", disk.writes_failed},
+      {"writes_short", disk.writes_short},
+      {"other_operations_failed", disk.others_failed},
+      {"operations_without_room", disk.full},
+      {"operations_on_read_only", disk.read_only},
+      {"boots_failed", cluster.boots_failed},
+      {"sectors_rotted", disk.sectors_rotted},
+      {"synced_writes_lost", disk.synced_writes_lost},
+      {"writes_misdirected", disk.writes_misdirected},
+      {"copies_refused", cluster.copies_refused},
+      {"unsynced_bytes_lost", disk.bytes_lost},
+      {"sectors_torn", disk.sectors_torn},
+      {"dir_ops_lost", disk.dir_ops_lost},
+      {"nodes_halted", cluster.halts},
+      {"disk_jobs_delayed", cluster.disk_jobs_delayed},
+  };
+  const std::vector<Count> counts = {
+      {"damage_harmless", cluster.damage_harmless},
+      {"damage_plain", cluster.damage_plain},
+      {"damage_silent", cluster.damage_silent},
+      {"damage_withheld", cluster.damage_withheld},
+      {"boots_short", cluster.boots_short},
+      {"copies_found_lost", cluster.copies_found_lost},
+      {"unrecoverable", unrecoverable_},
+      {"disk_operations", disk.operations},
+      {"disk_bytes_written", disk.bytes_written},
+      {"syncs", disk.syncs},
+  };
+  result->faults.insert(result->faults.end(), faults.begin(), faults.end());
+  result->counts.insert(result->counts.end(), counts.begin(), counts.end());
+}
+
 void World::CountFaults(SimulationResult* result) const {
   NetworkEffects network = network_.effects();
   const ClusterEffects cluster = cluster_.effects();
-  const SimDiskEffects disk = cluster_.disk_effects();
   const WorkloadEffects workload = workload_.effects();
   result->faults = {
       {"frames_dropped", network.frames_dropped},
@@ -343,15 +388,9 @@ void World::CountFaults(SimulationResult* result) const {
       {"crashes_in_boot", cluster.crashes_in_boot},
       {"leaders_crashed", cluster.leaders_crashed},
       {"leaders_lost", result->leaders_lost()},
-      {"nodes_halted", cluster.halts},
       {"turns_late", cluster.turns_late},
       {"turns_slow", cluster.turns_slow},
       {"clocks_changed", cluster.clocks_changed},
-      {"disk_jobs_delayed", cluster.disk_jobs_delayed},
-      {"unsynced_bytes_lost", disk.bytes_lost},
-      {"sectors_torn", disk.sectors_torn},
-      {"dir_ops_lost", disk.dir_ops_lost},
-      {"syncs_failed", disk.syncs_failed},
       {"clients_crashed", workload.client_crashes},
       {"clients_paused", workload.turns_late},
       {"sessions_expired", workload.sessions_expired},
@@ -374,14 +413,12 @@ void World::CountFaults(SimulationResult* result) const {
       {"turns", cluster.turns},
       {"boots", cluster.boots},
       {"terms_begun", cluster.terms_begun},
-      {"disk_operations", disk.operations},
-      {"disk_bytes_written", disk.bytes_written},
-      {"syncs", disk.syncs},
       {"operations", workload.operations},
       {"answered", workload.answered},
       {"unavailable", workload.unavailable},
       {"sessions_opened", workload.sessions_opened},
   };
+  CountDisks(result);
 }
 
 }  // namespace

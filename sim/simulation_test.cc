@@ -174,6 +174,10 @@ TEST(SimulationTest, EveryFaultAloneIsSurvived) {
       SlowReader{0, 900'000},
       ClientsAway{3'000'000},
       ClientHop{0, 50'000, 900'000},
+      DiskFailure{leader, OperationClass::kWrite, 0, false, 100'000},
+      DiskFull{leader, 0, 500'000},
+      DiskReadOnly{leader, 500'000},
+      DamageDisk{leader, DamageKind::kLostWrite, 1},
   };
   EXPECT_EQ(faults.size(), std::variant_size_v<Fault>);
   for (const Fault& fault : faults) {
