@@ -10,6 +10,9 @@
 namespace registry {
 namespace {
 
+// Of attempt_timeout, while nothing is answered.
+constexpr uint32_t kPatienceDoublingsMax = 2;
+
 // "Not now" or "not here": worth another attempt before the deadline.
 bool Retryable(Error error) {
   return error == Error::kNotLeader || error == Error::kUnavailable ||
@@ -228,6 +231,7 @@ void Client::OnCallResponse(LaneState* lane, CallId id,
     Requeue(id, effects);
     return;
   }
+  lane->silences = 0;
   if (command == nullptr) {
     Finish(id, response.body, effects);
     return;
@@ -337,7 +341,8 @@ void Client::OnRefusal(LaneState* lane, const Failure& failure) {
 
 raft::Time Client::SilenceLimit(const LaneState& lane) const {
   if (lane.outstanding.empty()) return raft::Time::Never();
-  raft::Duration limit = options_.attempt_timeout;
+  raft::Duration limit(options_.attempt_timeout.value()
+                       << std::min(lane.silences, kPatienceDoublingsMax));
   if (options_.open_session && Leased()) {
     limit = std::min(limit, KeepAliveInterval());
   }
@@ -352,6 +357,7 @@ void Client::ExpireLinks(ClientEffects* effects) {
       DropLink(&lane, {}, effects);
     } else if (SilenceLimit(lane) <= now_) {
       trouble_ = lane.route.address() + " does not answer";
+      ++lane.silences;
       DropLink(&lane, {}, effects);
     }
   }

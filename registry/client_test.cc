@@ -138,6 +138,41 @@ TEST(ClientTest, ASilentLinkIsGivenUp) {
   EXPECT_TRUE(hand.done.empty());
 }
 
+// Who left a member just before it answered waits longer for the next one.
+TEST(ClientTest, PatienceGrowsUntilACallIsAnswered) {
+  ClientOptions options = Options();
+  options.session_ttl = raft::Duration(0);
+  options.attempt_timeout = Millis(100);
+  options.deadline = Millis(60'000);
+  Hand hand(options);
+  hand.OpenSessionNow();
+  hand.Start(1, Put("k"));
+  // How long the next link is waited for.
+  auto silence = [&hand, dialled = hand.dials.size()]() mutable {
+    while (hand.dials.size() == dialled) hand.TickTo(hand.now + Millis(1));
+    dialled = hand.dials.size();
+    hand.Open();
+    const Time opened = hand.now;
+    const size_t closed = hand.closes.size();
+    while (hand.closes.size() == closed) hand.TickTo(hand.now + Millis(1));
+    return hand.now - opened;
+  };
+  hand.RunTo(hand.now + Millis(100));
+  ASSERT_EQ(hand.closes.size(), 1u);
+  EXPECT_EQ(silence(), Millis(200));
+  EXPECT_EQ(silence(), Millis(400));
+  EXPECT_EQ(silence(), Millis(400));
+  hand.RunTo(hand.now + Millis(1000));
+  hand.Open();
+  hand.Answer(hand.requests.back(), registry::CommandReply{});
+  ASSERT_EQ(hand.ResultOf(1), Error::kOk);
+  hand.Start(2, Put("k"));
+  const Time asked = hand.now;
+  const size_t closed = hand.closes.size();
+  while (hand.closes.size() == closed) hand.TickTo(hand.now + Millis(1));
+  EXPECT_EQ(hand.now - asked, Millis(100));
+}
+
 TEST(ClientTest, CallsGivenUpStillTellASilentLink) {
   ClientOptions options = Options();
   options.session_ttl = raft::Duration(0);
