@@ -23,6 +23,7 @@ class Log {
   Index last_index() const { return Index(entries_.size()); }
   Term last_term() const { return TermAt(last_index()); }
   Index stable() const { return stable_; }
+  size_t persists_under_way() const { return outstanding_.size(); }
   // Whether some of the entries from `from` on are on their way to the disk.
   bool persisting(Index from) const {
     return from <= handed_ && stable_ < handed_;

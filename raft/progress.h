@@ -17,6 +17,8 @@ namespace raft {
 class InflightWindow {
  public:
   bool empty() const { return count_ == 0; }
+  size_t count() const { return count_; }
+  size_t bytes() const { return bytes_; }
   // At most one append can be larger than what is left of the byte bound.
   bool full() const {
     return count_ == kInflightAppendsMax || bytes_ >= kInflightBytesMax;
@@ -56,6 +58,7 @@ class Progress {
   // Something was sent that is not acknowledged.
   bool waiting() const { return next_ - match_ > 1; }
   bool window_full() const { return window_.full(); }
+  const InflightWindow& window() const { return window_; }
 
   // An append with entries may be sent.
   bool may_carry() const {

@@ -186,6 +186,14 @@ void Raft::AnnounceRole() {
   Emit(RoleChanged{role_, term_, leader_});
 }
 
+RaftLoad Raft::load() const {
+  return {.messages = outbox_.size() + held_.size(),
+          .persists = log_.persists_under_way(),
+          .reads = asked_.size() + confirming_.size(),
+          .reads_forwarded = forwarded_.size(),
+          .uncommitted_bytes = role_ == Role::kLeader ? uncommitted_bytes_ : 0};
+}
+
 Peer* Raft::FindPeer(NodeId id) {
   for (Peer& peer : peers_) {
     if (peer.id == id) return &peer;

@@ -52,6 +52,17 @@ struct Peer {
   bool stopped = false;  // a full window holds entries back
 };
 
+// What a node holds on to until something else happens. Nothing of it may grow
+// without bound, or stay when all is quiet.
+struct RaftLoad {
+  size_t messages = 0;  // that wait for the disk
+  size_t persists = 0;  // under way to it
+  size_t reads = 0;     // own ones and those of followers
+  size_t reads_forwarded = 0;
+  uint64_t uncommitted_bytes = 0;  // of a leader's log
+  bool operator==(const RaftLoad&) const = default;
+};
+
 // The contract of inputs and outputs is in raft_io.h.
 class Raft {
  public:
@@ -86,6 +97,7 @@ class Raft {
   // The other voters, in order of id. Replication state is meaningful at a
   // leader only.
   const std::vector<Peer>& peers() const { return peers_; }
+  RaftLoad load() const;
 
  private:
   // A message on its way out, and the persist that must be durable before.

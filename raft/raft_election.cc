@@ -183,6 +183,7 @@ void Raft::Handle(NodeId from, const VoteRequest& request) {
     return;
   }
   if (request.term > term_) AdoptTerm(request.term);
+  if (vote_restored_) EmitProbe(ProbeId::kVoteOfEarlierLife);
   const bool free = vote_ == from || (!vote_.valid() && !leader_.valid());
   const bool complete =
       log_.AtLeastAsCompleteAs(request.last_index, request.last_term);
@@ -193,9 +194,6 @@ void Raft::Handle(NodeId from, const VoteRequest& request) {
     CHECK(role_ != Role::kCandidate);
     if (request.last_index < log_.last_index()) {
       EmitProbe(ProbeId::kVoteGrantedShorterLog);
-    }
-    if (vote_ == from && vote_restored_) {
-      EmitProbe(ProbeId::kVoteRepeatedAfterRestart);
     }
     if (vote_ != from) {
       vote_ = from;

@@ -308,6 +308,13 @@ TEST(Election, RestoredStateIsKept) {
   const auto reply = TheReply<VoteReply>(
       driver.Get(2, VoteRequest{Term(4), false, Index(9), Term(4)}), 2);
   EXPECT_FALSE(reply.granted);
+  EXPECT_THAT(driver.All<Probe>(),
+              ElementsAre(Probe{ProbeId::kVoteOfEarlierLife}));
+  // To the same candidate it is given again (conformance 1.4).
+  EXPECT_TRUE(
+      TheReply<VoteReply>(
+          driver.Get(3, VoteRequest{Term(4), false, Index(9), Term(4)}), 3)
+          .granted);
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ constexpr std::string_view kProbeNames[] = {
     "stale-round-ignored",
     "peer-closed-election",
     "committed-before-own-persist",
-    "vote-repeated-after-restart",
+    "vote-of-earlier-life",
     "vote-refused-stale-log",
     "vote-granted-shorter-log",
     "vote-reply-too-late",

@@ -237,8 +237,8 @@ enum class ProbeId : uint8_t {
   kStaleRoundIgnored = 10,      // a confirmation of an older round came late
   kPeerClosedElection = 11,     // the closed-connection hint started one
   kCommittedBeforeOwnPersist = 12,  // followers alone made the quorum
-  kVoteRepeatedAfterRestart = 13,   // the vote of an earlier life
-  kVoteRefusedStaleLog = 14,        // a real vote, refused for the log alone
+  kVoteOfEarlierLife = 13,    // asked in a term in which an earlier life voted
+  kVoteRefusedStaleLog = 14,  // a real vote, refused for the log alone
   kVoteGrantedShorterLog = 15,  // the later last term won over the longer log
   kVoteReplyTooLate = 16,       // a grant of a term that its candidate has left
   kElectionTimedOut = 17,   // split, or unanswered: the candidate tries again

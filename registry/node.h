@@ -40,6 +40,13 @@ struct NodeConfig {
 // Requests that may wait for a read index at once; above it, `unavailable`.
 inline constexpr size_t kWaitingReadsMax = 1 << 16;
 
+// Requests that wait in a node; see raft::RaftLoad.
+struct NodeLoad {
+  size_t commands = 0;
+  size_t reads = 0;  // keep-alives included
+  bool operator==(const NodeLoad&) const = default;
+};
+
 class Node {
  public:
   // `restored` is what storage gave back; nothing of it is applied until it is
@@ -58,6 +65,10 @@ class Node {
   const raft::Raft& raft() const { return raft_; }
   const StateMachine& state() const { return state_; }
   const Leases& leases() const { return leases_; }
+  NodeLoad load() const {
+    return {.commands = batch_.size() + pending_.size(),
+            .reads = waiting_reads_};
+  }
   StatusReply Status() const;
 
  private:

@@ -6,6 +6,7 @@
 #include "raft/check.h"
 #include "raft/storage/storage.h"
 #include "sim/cluster_internal.h"
+#include "sim/load_checkers.h"
 
 namespace sim {
 namespace {
@@ -362,7 +363,8 @@ bool Cluster::Converged() const {
     const registry::Node& node = replica(i)->node();
     if (node.state().applied() != checker_->committed() ||
         node.raft().last_index() != checker_->committed() ||
-        node.state().digest() != checker_->state().digest()) {
+        node.state().digest() != checker_->state().digest() ||
+        !WhatWaits(LoadOf(node)).empty()) {
       return false;
     }
   }
@@ -398,11 +400,13 @@ std::string Cluster::DescribeNode(uint32_t node) const {
   if (budget_.lost(node)) return "lost";
   if (!up(node)) return "down";
   const raft::Raft& raft = replica(node)->node().raft();
+  const std::string waits = WhatWaits(LoadOf(replica(node)->node()));
   return std::string(ToString(raft.role())) + " term " +
          std::to_string(raft.term().value()) + " commit " +
          std::to_string(raft.commit().value()) + " last " +
          std::to_string(raft.last_index().value()) + " applied " +
-         std::to_string(replica(node)->node().state().applied().value());
+         std::to_string(replica(node)->node().state().applied().value()) +
+         (waits.empty() ? "" : " waiting: " + waits);
 }
 
 std::vector<NodeDigest> Cluster::StateDigests(bool disks) const {

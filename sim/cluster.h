@@ -193,8 +193,8 @@ class Cluster {
   bool CanSpare(uint32_t nodes);
   // Neither damaged nor short of anything, as far as the budget knows.
   bool CopyIsIntact(uint32_t node);
-  // Everybody whose copy is not lost is up, has applied all that is committed
-  // and has the same state.
+  // Everybody whose copy is not lost is up, has applied all that is committed,
+  // has the same state and waits for nothing.
   bool Converged() const;
   // Is up and has applied everything up to `index`.
   bool HasApplied(uint32_t node, raft::Index index) const;

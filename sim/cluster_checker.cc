@@ -7,6 +7,7 @@
 #include "raft/digest.h"
 #include "registry/command_codec.h"
 #include "sim/checker_text.h"
+#include "sim/load_checkers.h"
 #include "sim/message_checkers.h"
 
 namespace sim {
@@ -14,6 +15,16 @@ namespace sim {
 using raft::Describe;
 using raft::Index;
 using raft::Term;
+
+namespace {
+
+// An answer to a read that an earlier life of the node asked for.
+bool IsOfEarlierLife(const raft::Message& message, const raft::Raft& raft) {
+  const auto* reply = std::get_if<raft::ReadIndexReply>(&message);
+  return reply != nullptr && reply->boot != raft.config().boot;
+}
+
+}  // namespace
 
 ClusterChecker::ClusterChecker(uint32_t nodes, Violations* violations,
                                ApplyWitness* witness)
@@ -38,6 +49,7 @@ void ClusterChecker::OnBoot(uint32_t node, const registry::Node& booted,
   view.raft = &raft;
   promises_.OnBoot(node);
   lease_ends_.OnBoot(node);
+  view.reads_forwarded = 0;
   std::vector<Mark> log;
   uint64_t chain = 0;
   for (Index i(1); i <= raft.last_index(); ++i) {
@@ -81,19 +93,29 @@ void ClusterChecker::OnStep(uint32_t node, Instant now,
   const raft::Raft& raft = stepped.raft();
   const raft::RaftSummary after = raft::Summarize(raft);
   const bool leads = after.role == raft::Role::kLeader;
-  OnEvent(node, event);
+  const std::optional<Term> leads_in =
+      leads ? std::optional<Term>(after.term) : std::nullopt;
+  OnEvent(node, leads_in, event);
   for (const registry::Effect& effect : effects) {
     if (const auto* persist = std::get_if<raft::Persist>(&effect)) {
       OnPersist(node, leads, *persist);
     } else if (const auto* send = std::get_if<raft::Send>(&effect)) {
       OnSend(node, stepped, *send);
     } else if (const auto* reply = std::get_if<registry::Reply>(&effect)) {
-      promises_.OnReply(node, *reply, violations_);
+      promises_.OnReply(node, *reply, leads_in, lease_ends_, violations_);
     }
   }
+  const raft::RaftLoad load = raft.load();
+  const auto* receive = std::get_if<raft::Receive>(&event);
+  if (receive != nullptr && IsOfEarlierLife(receive->message, raft) &&
+      raft::TermOf(receive->message) <= view.before.term &&
+      load.reads_forwarded != view.reads_forwarded) {
+    Report("earlier_life_answers_nothing", node, Describe(*receive));
+  }
+  view.reads_forwarded = load.reads_forwarded;
   if (after != view.before) {
     CheckInvariants(node, raft, after);
-    if (const auto* receive = std::get_if<raft::Receive>(&event)) {
+    if (receive != nullptr) {
       for (std::string& text :
            raft::Invariants::CheckReceive(view.before, *receive, after)) {
         Report("raft_invariants", node, std::move(text));
@@ -109,21 +131,21 @@ void ClusterChecker::OnStep(uint32_t node, Instant now,
     OnApplied(node, stepped.state());
   }
   if (std::holds_alternative<raft::Flush>(event)) {
-    const bool sure = leads && after.commit_term == after.term;
-    lease_ends_.OnTurnEnd(node,
-                          sure ? std::optional<Term>(after.term) : std::nullopt,
-                          violations_);
+    const bool sure = after.commit_term == after.term;
+    lease_ends_.OnTurnEnd(node, sure ? leads_in : std::nullopt, violations_);
+    Report("bounds", node, WhyTooMuch(LoadOf(stepped)));
   }
 }
 
-void ClusterChecker::OnEvent(uint32_t node, const registry::Event& event) {
+void ClusterChecker::OnEvent(uint32_t node, std::optional<Term> leads_in,
+                             const registry::Event& event) {
   if (const auto* done = std::get_if<raft::PersistDone>(&event)) {
     Report("durable_log", node, nodes_[node].disk.OnPersistDone(done->token));
   } else if (const auto* tick = std::get_if<raft::Tick>(&event)) {
     lease_ends_.OnTick(node, tick->now);
   } else if (const auto* received =
                  std::get_if<registry::ClientReceived>(&event)) {
-    promises_.OnRequest(node, *received, now_);
+    promises_.OnRequest(node, *received, now_, leads_in);
     lease_ends_.OnRequest(node, *received);
   }
 }

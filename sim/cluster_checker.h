@@ -68,12 +68,14 @@ class ClusterChecker {
     const raft::Raft* raft = nullptr;  // nullptr while it is down
     uint64_t life = 0;
     DurableLog disk;
+    size_t reads_forwarded = 0;
     raft::RaftSummary before;
     raft::Index applied;
   };
 
   void Report(std::string_view checker, uint32_t node, std::string text);
-  void OnEvent(uint32_t node, const registry::Event& event);
+  void OnEvent(uint32_t node, std::optional<raft::Term> leads_in,
+               const registry::Event& event);
   void OnPersist(uint32_t node, bool leads, const raft::Persist& persist);
   void OnSend(uint32_t node, const registry::Node& stepped,
               const raft::Send& send);

@@ -32,26 +32,37 @@ std::string Text(registry::SessionId session) {
 
 void LeasePromise::OnRequest(uint32_t node,
                              const registry::ClientReceived& received,
-                             Instant now) {
+                             Instant now, std::optional<raft::Term> leads_in) {
   const auto* alive =
       std::get_if<registry::KeepAliveRequest>(&received.request.body);
   if (alive == nullptr) return;
   asked_[node][Request(received.connection, received.request.id)] = {
-      alive->session, now};
+      alive->session, now, leads_in};
 }
 
 void LeasePromise::OnReply(uint32_t node, const registry::Reply& reply,
-                           Violations* violations) {
+                           std::optional<raft::Term> leads_in,
+                           const LeaseEnd& ends, Violations* violations) {
   const auto asked =
       asked_[node].find(Request(reply.connection, reply.response.id));
   if (asked == asked_[node].end()) return;
-  const auto [session, arrived] = asked->second;
+  const auto [session, arrived, led_in] = asked->second;
   asked_[node].erase(asked);
   const auto* alive =
       std::get_if<registry::KeepAliveReply>(&reply.response.body);
   if (alive == nullptr || alive->error != registry::Error::kOk) return;
   const auto lease = leases_.find(session);
   if (lease == leases_.end()) return;
+  if (!leads_in.has_value() || leads_in != led_in) {
+    violations->Add(Violation::Kind::kSafety, "lease_promise",
+                    NodeName(node) + " answers ok for " + Text(session) +
+                        ", but does not lead as when it was asked");
+  }
+  if (ends.Ending(node, session)) {
+    violations->Add(Violation::Kind::kSafety, "lease_promise",
+                    NodeName(node) + " answers ok for " + Text(session) +
+                        ", whose end it has proposed");
+  }
   lease->second.alive_at = std::max(lease->second.alive_at, arrived);
   Check(session, lease->second, violations);
 }
@@ -130,6 +141,13 @@ void LeaseEnd::OnProposed(uint32_t node,
     const auto lease = view.leases.find(session);
     if (lease != view.leases.end()) lease->second.ending = true;
   }
+}
+
+bool LeaseEnd::Ending(uint32_t node, registry::SessionId session) const {
+  const View& view = views_[node];
+  const auto lease = view.leases.find(session);
+  return view.leads_in.has_value() && lease != view.leases.end() &&
+         lease->second.ending;
 }
 
 void LeaseEnd::OnTurnEnd(uint32_t node, std::optional<raft::Term> leads_in,

@@ -18,46 +18,6 @@
 
 namespace sim {
 
-// Never early (M58, M64): whose sign of life was answered "ok" may count on its
-// session for a TTL of true time after the sign arrived, whoever leads by then
-// and however late the answer is. Judged by what was answered and what was
-// committed; a clock of a node counts only if it was beyond the declared error:
-// its leader may end sooner what was renewed before.
-class LeasePromise {
- public:
-  explicit LeasePromise(uint32_t nodes) : asked_(nodes) {}
-
-  // The process of the node has ended: it answers nothing any more.
-  void OnBoot(uint32_t node) { asked_[node].clear(); }
-  void OnRequest(uint32_t node, const registry::ClientReceived& received,
-                 Instant now);
-  void OnReply(uint32_t node, const registry::Reply& reply,
-               Violations* violations);
-  // Committed, for the first time anywhere. `leader_beyond`: of the leader that
-  // proposed it, see LeaderClocks.
-  void OnApplied(const registry::Command& command,
-                 const registry::CommandReply& reply, Instant now,
-                 Instant leader_beyond, Violations* violations);
-
- private:
-  using Request = std::pair<registry::ConnectionId, uint64_t>;
-  struct Asked {
-    registry::SessionId session;
-    Instant arrived;
-  };
-  struct Lease {
-    raft::Duration ttl;
-    Instant alive_at;  // arrival of the newest sign that was answered "ok"
-    std::optional<Instant> expired_at;
-    Instant leader_beyond;  // of who ended it
-  };
-  void Check(registry::SessionId session, const Lease& lease,
-             Violations* violations) const;
-
-  std::vector<std::map<Request, Asked>> asked_;  // by node
-  std::map<registry::SessionId, Lease> leases_;
-};
-
 // Not for ever: at the end of its turn a leader has proposed the end of every
 // session of which it has heard nothing for 9/8 of a TTL (the margin for clock
 // rates), by its own clock, counted anew from the begin of each leadership.
@@ -72,6 +32,8 @@ class LeaseEnd {
   void OnSessionChange(uint32_t node, const registry::SessionChange& change);
   // It proposed the end of these.
   void OnProposed(uint32_t node, const registry::ExpireSessions& expire);
+  // Whether the node, as the leader that it is, has proposed the session's end.
+  bool Ending(uint32_t node, registry::SessionId session) const;
   // `leads_in`: the term in which it leads and has committed an entry.
   void OnTurnEnd(uint32_t node, std::optional<raft::Term> leads_in,
                  Violations* violations);
@@ -90,6 +52,51 @@ class LeaseEnd {
     std::map<registry::SessionId, Lease> leases;
   };
   std::vector<View> views_;
+};
+
+// Never early (M58, M64): whose sign of life was answered "ok" may count on its
+// session for a TTL of true time after the sign arrived, whoever leads by then
+// and however late the answer is. Judged by what was answered and what was
+// committed; a clock of a node counts only if it was beyond the declared error:
+// its leader may end sooner what was renewed before. And since a leader counts
+// leases from when it began to lead, only the leadership that heard the sign
+// may answer it, and not while an entry that ends the session is under way.
+class LeasePromise {
+ public:
+  explicit LeasePromise(uint32_t nodes) : asked_(nodes) {}
+
+  // The process of the node has ended: it answers nothing any more.
+  void OnBoot(uint32_t node) { asked_[node].clear(); }
+  void OnRequest(uint32_t node, const registry::ClientReceived& received,
+                 Instant now, std::optional<raft::Term> leads_in);
+  // `ends` knows what the node has proposed.
+  void OnReply(uint32_t node, const registry::Reply& reply,
+               std::optional<raft::Term> leads_in, const LeaseEnd& ends,
+               Violations* violations);
+  // Committed, for the first time anywhere. `leader_beyond`: of the leader that
+  // proposed it, see LeaderClocks.
+  void OnApplied(const registry::Command& command,
+                 const registry::CommandReply& reply, Instant now,
+                 Instant leader_beyond, Violations* violations);
+
+ private:
+  using Request = std::pair<registry::ConnectionId, uint64_t>;
+  struct Asked {
+    registry::SessionId session;
+    Instant arrived;
+    std::optional<raft::Term> led_in;
+  };
+  struct Lease {
+    raft::Duration ttl;
+    Instant alive_at;  // arrival of the newest sign that was answered "ok"
+    std::optional<Instant> expired_at;
+    Instant leader_beyond;  // of who ended it
+  };
+  void Check(registry::SessionId session, const Lease& lease,
+             Violations* violations) const;
+
+  std::vector<std::map<Request, Asked>> asked_;  // by node
+  std::map<registry::SessionId, Lease> leases_;
 };
 
 }  // namespace sim

@@ -30,19 +30,22 @@ class LeasePromiseTest : public testing::Test {
                       {.session = kSession}, Instant(0),
                       NodeClock::kNeverBeyond, &violations);
   }
-  void Arrive(uint64_t request, int64_t at, uint32_t node = 0) {
-    promise.OnRequest(node, KeepAlive(request), Instant(at));
+  void Arrive(uint64_t request, int64_t at, uint32_t node = 0,
+              std::optional<Term> leads_in = Term(3)) {
+    promise.OnRequest(node, KeepAlive(request), Instant(at), leads_in);
   }
-  void Answer(uint64_t request, Error error = Error::kOk, uint32_t node = 0) {
+  void Answer(uint64_t request, Error error = Error::kOk, uint32_t node = 0,
+              std::optional<Term> leads_in = Term(3)) {
     promise.OnReply(
         node, {ConnectionId(1), {request, registry::KeepAliveReply{error}}},
-        &violations);
+        leads_in, ends, &violations);
   }
   void Expire(int64_t at, Instant leader_beyond = NodeClock::kNeverBeyond) {
     promise.OnApplied({.operation = registry::ExpireSessions{{kSession}}}, {},
                       Instant(at), leader_beyond, &violations);
   }
   Violations violations;
+  LeaseEnd ends{2};
   LeasePromise promise{2};
 };
 
@@ -94,6 +97,28 @@ TEST_F(LeasePromiseTest, AnotherLifeAnswersNothing) {
   Answer(1);  // to whatever the new life was asked under this number
   Expire(1100);
   EXPECT_EQ(Broken(violations), "");
+}
+
+TEST_F(LeasePromiseTest, OnlyTheLeadershipThatHeardItAnswers) {
+  Arrive(1, 1000);
+  Answer(1, Error::kSessionExpired, 0, std::nullopt);  // promises nothing
+  EXPECT_EQ(Broken(violations), "");
+  Arrive(2, 1000);
+  Answer(2, Error::kOk, 0, Term(5));
+  EXPECT_EQ(Broken(violations), "lease_promise");
+}
+TEST_F(LeasePromiseTest, NoOkFromAFollower) {
+  Arrive(1, 1000, 0, std::nullopt);
+  Answer(1, Error::kOk, 0, std::nullopt);
+  EXPECT_EQ(Broken(violations), "lease_promise");
+}
+TEST_F(LeasePromiseTest, NoOkForWhatIsAboutToEnd) {
+  ends.OnSessionChange(0, {.session = kSession, .ttl = kTtl, .opened = true});
+  ends.OnTurnEnd(0, Term(3), &violations);
+  ends.OnProposed(0, {{kSession}});
+  Arrive(1, 1000);
+  Answer(1);
+  EXPECT_EQ(Broken(violations), "lease_promise");
 }
 
 class LeaseEndTest : public testing::Test {

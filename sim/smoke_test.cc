@@ -18,7 +18,7 @@ constexpr uint64_t kOperationsMin = 200;
 // Too rare for so few seeds; long sweeps must have met them all the same.
 constexpr raft::ProbeId kRare[] = {
     raft::ProbeId::kWindowFull,
-    raft::ProbeId::kVoteRepeatedAfterRestart,
+    raft::ProbeId::kVoteOfEarlierLife,
     raft::ProbeId::kVoteReplyTooLate,
     raft::ProbeId::kDeposedBeforeTermCommit,
     raft::ProbeId::kDeposedWhilePersisting,
