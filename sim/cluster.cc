@@ -364,7 +364,7 @@ bool Cluster::Converged() const {
     if (node.state().applied() != checker_->committed() ||
         node.raft().last_index() != checker_->committed() ||
         node.state().digest() != checker_->state().digest() ||
-        !WhatWaits(LoadOf(node)).empty()) {
+        !WhatWaits(LoadAmongTheLiving(node)).empty()) {
       return false;
     }
   }
@@ -396,11 +396,21 @@ std::string Cluster::Describe() const {
   return text;
 }
 
+// The window of a peer that is gone for good stays as it was: full, at most.
+Load Cluster::LoadAmongTheLiving(const registry::Node& node) const {
+  Load load = LoadOf(node);
+  for (uint32_t i = 0; i < size(); ++i) {
+    if (budget_.lost(i)) load.appends_in_flight = 0;
+  }
+  return load;
+}
+
 std::string Cluster::DescribeNode(uint32_t node) const {
   if (budget_.lost(node)) return "lost";
   if (!up(node)) return "down";
   const raft::Raft& raft = replica(node)->node().raft();
-  const std::string waits = WhatWaits(LoadOf(replica(node)->node()));
+  const std::string waits =
+      WhatWaits(LoadAmongTheLiving(replica(node)->node()));
   return std::string(ToString(raft.role())) + " term " +
          std::to_string(raft.term().value()) + " commit " +
          std::to_string(raft.commit().value()) + " last " +

@@ -35,6 +35,7 @@
 #include "sim/cluster_checker.h"
 #include "sim/cut_point.h"
 #include "sim/fault_budget.h"
+#include "sim/load_checkers.h"
 #include "sim/random.h"
 #include "sim/scheduler.h"
 #include "sim/sim_disk.h"
@@ -203,6 +204,7 @@ class Cluster {
   Instant LeaderClockBeyond(raft::Term term) const;
   TimeEffects time_effects() const;  // of all nodes
   std::string Describe() const;
+  Load LoadAmongTheLiving(const registry::Node& node) const;
   std::string DescribeNode(uint32_t node) const;
   // One line that changes when a role or a term does.
   std::string RolesText() const;
