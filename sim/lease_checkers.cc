@@ -1,6 +1,7 @@
 #include "sim/lease_checkers.h"
 
 #include <algorithm>
+#include <utility>
 #include <variant>
 
 #include "registry/command_codec.h"
@@ -20,6 +21,15 @@ registry::SessionId SessionOf(const registry::ClientRequest& request) {
   const std::optional<registry::Command> decoded =
       registry::DecodeCommand(command->command.view());
   return decoded.has_value() ? decoded->session : registry::SessionId(0);
+}
+
+bool IsOpen(const registry::ClientRequest& request) {
+  const auto* command = std::get_if<registry::CommandRequest>(&request.body);
+  if (command == nullptr) return false;
+  const std::optional<registry::Command> decoded =
+      registry::DecodeCommand(command->command.view());
+  return decoded.has_value() &&
+         std::holds_alternative<registry::OpenSession>(decoded->operation);
 }
 
 std::string Text(registry::SessionId session) {
@@ -106,6 +116,45 @@ void LeasePromise::Check(registry::SessionId session, const Lease& lease,
           " us after the arrival of a keep-alive that was answered ok; its TTL "
           "is " +
           std::to_string(lease.ttl.value()) + " us");
+}
+
+// ------------------------------------------------------------- the client's
+
+std::string LeaseBelief::OnStep(const registry::ClientEvent& event,
+                                const registry::ClientEffects& effects,
+                                raft::Time valid_until) {
+  if (const auto* tick = std::get_if<raft::Tick>(&event)) {
+    now_ = std::max(now_, tick->now);
+  } else if (const auto* received =
+                 std::get_if<registry::ResponseReceived>(&event)) {
+    const auto sent = sent_.find(received->response.id);
+    const auto* alive =
+        std::get_if<registry::KeepAliveReply>(&received->response.body);
+    if (sent != sent_.end() && alive != nullptr &&
+        alive->error == registry::Error::kOk) {
+      alive_at_ = std::max(alive_at_.value_or(sent->second), sent->second);
+    }
+  }
+  for (const registry::ClientEffect& effect : effects) {
+    if (const auto* send = std::get_if<registry::SendRequest>(&effect)) {
+      if (std::holds_alternative<registry::KeepAliveRequest>(
+              send->request.body)) {
+        sent_[send->request.id] = now_;
+      } else if (IsOpen(send->request) && !first_open_.has_value()) {
+        first_open_ = now_;
+      }
+    } else if (std::holds_alternative<registry::SessionOpened>(effect)) {
+      alive_at_ = std::exchange(first_open_, std::nullopt);
+    }
+  }
+  if (ttl_ == raft::Duration(0) || valid_until == raft::Time()) return "";
+  if (!alive_at_.has_value()) return "believes in a session that never was";
+  const raft::Time until =
+      *alive_at_ + raft::Duration(ttl_.value() - ttl_.value() / 20);
+  if (valid_until <= until) return "";
+  return "believes in its session for " +
+         std::to_string((valid_until - until).value()) +
+         " us longer than a TTL after its last sign of life that was answered";
 }
 
 // ------------------------------------------------------------- not for ever

@@ -6,10 +6,12 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "raft/types.h"
+#include "registry/client.h"
 #include "registry/command.h"
 #include "registry/node_io.h"
 #include "registry/state_machine.h"
@@ -97,6 +99,29 @@ class LeasePromise {
 
   std::vector<std::map<Request, Asked>> asked_;  // by node
   std::map<registry::SessionId, Lease> leases_;
+};
+
+// What a client may believe (registry/client.h): until a TTL, less a twentieth
+// for clock rates, after it *sent* the last sign of life that was answered; an
+// answer that took long proves nothing about the time since it left. One life
+// of a client, by its own clock.
+class LeaseBelief {
+ public:
+  explicit LeaseBelief(raft::Duration ttl = raft::Duration(0)) : ttl_(ttl) {}
+
+  // After every step: what it believes then. Empty, or why it may not.
+  std::string OnStep(const registry::ClientEvent& event,
+                     const registry::ClientEffects& effects,
+                     raft::Time valid_until);
+
+ private:
+  raft::Duration ttl_;
+  raft::Time now_;
+  // By number of the request. To open a session may take several attempts, any
+  // of which may be the one that did: all count from the first.
+  std::map<uint64_t, raft::Time> sent_;
+  std::optional<raft::Time> first_open_;
+  std::optional<raft::Time> alive_at_;  // sent then, and answered
 };
 
 }  // namespace sim

@@ -121,6 +121,54 @@ TEST_F(LeasePromiseTest, NoOkForWhatIsAboutToEnd) {
   EXPECT_EQ(Broken(violations), "lease_promise");
 }
 
+// A client with a TTL of 800, that opened its session at 100.
+class LeaseBeliefTest : public testing::Test {
+ protected:
+  LeaseBeliefTest() {
+    Send(1, 100,
+         registry::CommandRequest{raft::Bytes(registry::EncodeCommand(
+             {.operation = registry::OpenSession{"a nonce", kTtl}}))});
+    EXPECT_EQ(belief.OnStep(registry::ResponseReceived{},
+                            {registry::SessionOpened{kSession}}, Time(860)),
+              "");
+  }
+  void Send(uint64_t id, int64_t now,
+            decltype(registry::ClientRequest::body) body) {
+    EXPECT_EQ(belief.OnStep(raft::Tick{Time(now)},
+                            {registry::SendRequest{{}, {id, std::move(body)}}},
+                            Time()),
+              "");
+  }
+  // An answer at `now`, after which the client believes until `until`.
+  std::string Answer(uint64_t id, int64_t now, int64_t until,
+                     Error error = Error::kOk) {
+    EXPECT_EQ(belief.OnStep(raft::Tick{Time(now)}, {}, Time(860)), "");
+    return belief.OnStep(
+        registry::ResponseReceived{{}, {id, registry::KeepAliveReply{error}}},
+        {}, Time(until));
+  }
+  LeaseBelief belief{kTtl};
+};
+
+TEST_F(LeaseBeliefTest, CountsFromSending) {
+  Send(2, 300, registry::KeepAliveRequest{kSession});
+  EXPECT_EQ(Answer(2, 400, 1060), "");
+  Send(3, 500, registry::KeepAliveRequest{kSession});
+  EXPECT_NE(Answer(3, 600, 1360), "");  // from the answer on
+}
+TEST_F(LeaseBeliefTest, OnlyFromWhatWasAnsweredOk) {
+  Send(2, 300, registry::KeepAliveRequest{kSession});
+  Send(3, 350, registry::KeepAliveRequest{kSession});
+  EXPECT_EQ(Answer(2, 400, 860, Error::kSessionExpired), "");
+  EXPECT_NE(Answer(9, 400, 1060), "");
+}
+TEST_F(LeaseBeliefTest, NobodyBelievesInNothing) {
+  LeaseBelief other(kTtl);
+  EXPECT_NE(other.OnStep(raft::Tick{Time(5)}, {}, Time(9)), "");
+  LeaseBelief permanent;
+  EXPECT_EQ(permanent.OnStep(raft::Tick{Time(5)}, {}, Time::Never()), "");
+}
+
 class LeaseEndTest : public testing::Test {
  protected:
   LeaseEndTest() {

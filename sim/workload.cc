@@ -5,6 +5,7 @@
 
 #include "raft/check.h"
 #include "registry/command_codec.h"
+#include "sim/lease_checkers.h"
 
 namespace sim {
 namespace {
@@ -39,6 +40,7 @@ struct Workload::Client {
   int64_t rate_ppm = 0;  // of its clock, when nothing is wrong with that
   std::map<registry::CallId, Pending> pending;
   std::set<std::pair<registry::SessionId, registry::Sequence>> sent;
+  LeaseBelief belief;
   // Newest `modified` that it saw of a key: for compare-and-set.
   std::map<std::string, registry::Revision> seen;
 };
@@ -96,6 +98,7 @@ void Workload::Begin(uint32_t client) {
   const int64_t own_ttl_ms = draws.Between(600, 4'000);
   const int64_t ttl_ms = common_ttl_ms_.value_or(own_ttl_ms);
   options.session_ttl = raft::Millis(permanent ? 0 : ttl_ms);
+  born.belief = LeaseBelief(options.session_ttl);
   options.reopen = draws.Chance(300'000);
   options.read_any = draws.Chance(400'000);
   options.deadline = options_.deadline;
@@ -237,6 +240,11 @@ void Workload::Observe(uint32_t client, const registry::ClientEvent& event,
       if (found != at(client).pending.end()) found->second.done = true;
     }
   }
+  const std::string wrong = at(client).belief.OnStep(
+      event, effects, at(client).link->client().session_valid_until());
+  if (wrong.empty()) return;
+  violations_->Add(Violation::Kind::kSafety, "lease_belief",
+                   "client " + std::to_string(client) + " " + wrong);
 }
 
 // Which call is it that a command belongs to? Its name, (session, sequence),

@@ -5,6 +5,9 @@ that aborts the run finds it too, but tells less; which it was is printed. A see
 that fails without the bug as well proves nothing and is passed over. Exit 1 if a
 bug survives.
 
+What no seed of all faults together finds is looked for in the profiles of one kind
+of faults each, in which such faults come often and alone.
+
 With --bases=N each bug is looked for N times, in seeds that have nothing to do
 with each other; the median says how many seeds a bug of its kind takes.
 
@@ -21,6 +24,7 @@ import sys
 import tempfile
 
 BASE_STEP = 1_000_000
+PROFILES = ["all", "net", "disk", "clock", "process"]
 CHECK = "worker"  # what a sweep calls the death of a run
 
 
@@ -28,10 +32,16 @@ def name_of(binary):
     return os.path.basename(binary).removeprefix("simulate_")
 
 
-def sweep(binary, first, last, jobs):
+def sweep(binary, first, last, jobs, profile="all"):
     """The failures of a range of seeds, and the CPU seconds it took."""
     out = subprocess.run(
-        [binary, f"--seeds={first}..{last}", f"--jobs={jobs}", "--json"],
+        [
+            binary,
+            f"--seeds={first}..{last}",
+            f"--jobs={jobs}",
+            f"--profile={profile}",
+            "--json",
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         check=False,
@@ -41,27 +51,28 @@ def sweep(binary, first, last, jobs):
     return result["failures"], result["cpu_seconds"]
 
 
-def first_of(failures, sound):
+def first_of(failures, sound, profile):
     """The failures of the first seed that is fine without the bug."""
     for seed in sorted({failure["seed"] for failure in failures}):
-        if sound and sweep(sound, seed, seed, 1)[0]:
+        if sound and sweep(sound, seed, seed, 1, profile)[0]:
             continue
         return [failure for failure in failures if failure["seed"] == seed]
     return []
 
 
-def find(binary, sound, base, most, jobs):
+def find(binary, sound, base, most, jobs, profile="all"):
     """Sweeps in growing steps, so that a bug found early costs little."""
     cpu_seconds, first, step = 0, base + 1, 10
     while first <= base + most:
         last = min(base + most, first + step - 1)
-        failures, cpu = sweep(binary, first, last, jobs)
+        failures, cpu = sweep(binary, first, last, jobs, profile)
         cpu_seconds += cpu
-        found = first_of(failures, sound)
+        found = first_of(failures, sound, profile)
         if found:
             return {
                 "mutant": name_of(binary),
                 "found": True,
+                "profile": profile,
                 "seed": found[0]["seed"],
                 "seeds": sorted({f["seed"] for f in failures}),
                 "kind": found[0]["kind"],
@@ -78,17 +89,37 @@ def find(binary, sound, base, most, jobs):
     }
 
 
+def find_in_profiles(binary, args):
+    """In the first profile whose seeds find it."""
+    cpu_seconds = 0
+    for profile in args.profiles.split(","):
+        run = find(binary, args.sound, 0, args.most, args.jobs, profile)
+        cpu_seconds += run["cpu_seconds"]
+        if run["found"]:
+            break
+    return run | {"cpu_seconds": cpu_seconds}
+
+
 def find_often(binary, args):
     """Of the first base, with the seeds that each base took."""
-    runs = [
-        find(binary, args.sound, i * BASE_STEP, args.most, args.jobs)
-        for i in range(args.bases)
-    ]
+    runs = [find_in_profiles(binary, args)]
+    if runs[0]["found"]:
+        runs += [
+            find(
+                binary,
+                args.sound,
+                i * BASE_STEP,
+                args.most,
+                args.jobs,
+                runs[0]["profile"],
+            )
+            for i in range(1, args.bases)
+        ]
     took = [
         run["seed"] - i * BASE_STEP if run["found"] else None
         for i, run in enumerate(runs)
     ]
-    result = dict(next((run for run in runs if run["found"]), runs[0]))
+    result = dict(runs[0])
     result["took"] = took
     result["cpu_seconds"] = sum(run["cpu_seconds"] for run in runs)
     # One that was not found took more seeds than all others.
@@ -97,7 +128,7 @@ def find_often(binary, args):
     return result
 
 
-def shrink(binary, seeds, folder):
+def shrink(binary, seeds, profile, folder):
     """The smallest scenario of the first seed that fails in a run of its own.
 
     (A bug that leaves something behind in its process may need the runs before
@@ -105,7 +136,13 @@ def shrink(binary, seeds, folder):
     """
     for seed in seeds:
         out = subprocess.run(
-            [binary, f"--seed={seed}", "--shrink", "--json"],
+            [
+                binary,
+                f"--seed={seed}",
+                f"--profile={profile}",
+                "--shrink",
+                "--json",
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             check=False,
@@ -131,7 +168,7 @@ def shrink(binary, seeds, folder):
 
 def shrink_and_tell(binary, result, folder, faults_max):
     """Adds what a found bug shrinks to; False if that is not good enough."""
-    small = shrink(binary, result["seeds"], folder)
+    small = shrink(binary, result["seeds"], result["profile"], folder)
     result["shrunk"] = small
     if small is None:
         print("    no seed fails in a run of its own")
@@ -148,7 +185,9 @@ def shrink_and_tell(binary, result, folder, faults_max):
 def tell(result, args):
     if result["found"]:
         by = f"{result['kind']}: {', '.join(result['checkers'])}"
-        seed = result["took"][0] or "-"
+        if result["profile"] != "all":
+            by += f" (--profile={result['profile']})"
+        seed = result["took"][0]
     else:
         by, seed = f"SURVIVED {args.most} seeds", "-"
     print(
@@ -185,6 +224,7 @@ def main():
     parser.add_argument("--most", type=int, default=2000, help="seeds each")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--bases", type=int, default=1, help="ranges of seeds")
+    parser.add_argument("--profiles", default=",".join(PROFILES))
     parser.add_argument("--sound", help="simulate without a bug")
     parser.add_argument("--only", help="these mutants, by commas")
     parser.add_argument("--json", help="write the results there")
