@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace raft {
 
@@ -35,6 +36,39 @@ static_assert(kFrameBytesMax >= kAppendBytesMax + kEntryBytesMax,
               "an encoded append must fit into one frame");
 static_assert(kInflightBytesMax >= 2 * kAppendBytesMax,
               "the window must hold more than one append");
+
+// How much of a leader's bounds is used. What ships is what stands here; the
+// simulator makes them tiny, so that a run of seconds meets what a production
+// leader meets under load (faults.md 1.2, "internal").
+struct Limits {
+  static constexpr std::string_view kName = "Limits";
+  uint64_t append_bytes = kAppendBytesMax;
+  uint64_t append_entries = kAppendEntriesMax;
+  uint64_t inflight_appends = kInflightAppendsMax;
+  uint64_t inflight_bytes = kInflightBytesMax;
+  uint64_t uncommitted_bytes = kUncommittedBytesMax;
+
+  // Each is at least 1, and at most the constant: receivers, frames and the
+  // window's memory rely on that.
+  constexpr bool valid() const {
+    const auto in = [](uint64_t limit, uint64_t most) {
+      return limit >= 1 && limit <= most;
+    };
+    return in(append_bytes, kAppendBytesMax) &&
+           in(append_entries, kAppendEntriesMax) &&
+           in(inflight_appends, kInflightAppendsMax) &&
+           in(inflight_bytes, kInflightBytesMax) &&
+           in(uncommitted_bytes, kUncommittedBytesMax);
+  }
+  bool operator==(const Limits&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("append_bytes", append_bytes), f("append_entries", append_entries),
+        f("inflight_appends", inflight_appends),
+        f("inflight_bytes", inflight_bytes),
+        f("uncommitted_bytes", uncommitted_bytes);
+  }
+};
 
 }  // namespace raft
 

@@ -235,6 +235,36 @@ TEST(Window, BoundsMessagesAndBytes) {
   EXPECT_FALSE(window.full());
 }
 
+TEST(Window, SmallerLimits) {
+  InflightWindow few(Limits{.inflight_appends = 2});
+  few.Add(Index(1), 1);
+  EXPECT_FALSE(few.full());
+  few.Add(Index(2), 1);
+  EXPECT_TRUE(few.full());
+  // One append always passes an empty window, however large.
+  InflightWindow small(Limits{.inflight_bytes = 1});
+  EXPECT_FALSE(small.full());
+  small.Add(Index(1), 500);
+  EXPECT_TRUE(small.full());
+  small.Clear();
+  EXPECT_FALSE(small.full());
+  Progress progress(Index(1), Limits{.inflight_appends = 1});
+  EXPECT_TRUE(progress.Accepted(Index(0)) || progress.may_carry());
+  progress.Sent(Index(1), 1);
+  EXPECT_TRUE(progress.window_full());
+  EXPECT_FALSE(progress.may_carry());
+}
+
+TEST(LimitsTest, AtLeastOneAndAtMostTheConstants) {
+  EXPECT_TRUE(Limits().valid());
+  EXPECT_TRUE((Limits{1, 1, 1, 1, 1}.valid()));
+  EXPECT_FALSE((Limits{.append_bytes = kAppendBytesMax + 1}.valid()));
+  EXPECT_FALSE((Limits{.append_entries = 0}.valid()));
+  EXPECT_FALSE((Limits{.inflight_appends = kInflightAppendsMax + 1}.valid()));
+  EXPECT_FALSE((Limits{.inflight_bytes = 0}.valid()));
+  EXPECT_FALSE((Limits{.uncommitted_bytes = 0}.valid()));
+}
+
 TEST(Progress, ProbesOnceThenStreams) {
   Progress progress(Index(5));
   EXPECT_TRUE(progress.may_carry());

@@ -16,13 +16,16 @@ namespace raft {
 // Acknowledgements are cumulative.
 class InflightWindow {
  public:
+  // At most so many appends at once, up to kInflightAppendsMax.
+  explicit InflightWindow(const Limits& limits = {})
+      : appends_max_(limits.inflight_appends),
+        bytes_max_(limits.inflight_bytes) {}
+
   bool empty() const { return count_ == 0; }
   size_t count() const { return count_; }
   size_t bytes() const { return bytes_; }
   // At most one append can be larger than what is left of the byte bound.
-  bool full() const {
-    return count_ == kInflightAppendsMax || bytes_ >= kInflightBytesMax;
-  }
+  bool full() const { return count_ >= appends_max_ || bytes_ >= bytes_max_; }
   // Requires !full() and `last` above every one added since Clear.
   void Add(Index last, size_t bytes);
   void FreeThrough(Index match);
@@ -33,6 +36,8 @@ class InflightWindow {
     Index last;
     size_t bytes = 0;
   };
+  size_t appends_max_;
+  size_t bytes_max_;
   std::array<Append, kInflightAppendsMax> ring_;
   size_t first_ = 0;
   size_t count_ = 0;
@@ -48,7 +53,8 @@ class Progress {
 
   Progress() = default;
   // A new leader guesses that the follower has everything before `next`.
-  explicit Progress(Index next) : next_(next) {}
+  explicit Progress(Index next, const Limits& limits = {})
+      : next_(next), window_(limits) {}
 
   State state() const { return state_; }
   // Known to be durable there and equal to the leader's log.

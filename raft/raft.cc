@@ -26,6 +26,7 @@ Raft::Raft(const Config& config, Restored restored, Time now)
         config_.voters.end());
   CHECK_GT(config_.heartbeat, Duration(0));
   CHECK_LT(config_.heartbeat, config_.election);
+  CHECK(config_.limits.valid());
   CHECK_LE(log_.last_term(), term_);
   self_votes_ = IsVoter(config_.self);
   for (NodeId voter : config_.voters) {

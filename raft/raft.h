@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "raft/limits.h"
 #include "raft/log.h"
 #include "raft/progress.h"
 #include "raft/quorum.h"
@@ -31,6 +32,7 @@ struct Config {
   Duration election = Millis(300);  // timeouts are drawn from [T, 2T)
   uint64_t seed = 0;  // for election jitter; the same seed may serve all nodes
   uint64_t boot = 0;  // differs in every life of this node
+  Limits limits;
 };
 
 // What storage gave back at boot. `log` is contiguous from index 1.

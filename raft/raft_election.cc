@@ -119,7 +119,7 @@ void Raft::BecomeLeader() {
   role_ = Role::kLeader;
   leader_ = config_.self;
   for (Peer& peer : peers_) {
-    peer.progress = Progress(log_.last_index() + 1);
+    peer.progress = Progress(log_.last_index() + 1, config_.limits);
     peer.heard_at = now_;
     peer.confirmed = Round(0);
     peer.commit_told = Index(0);

@@ -117,7 +117,7 @@ void Raft::On(const Propose& propose) {
   }
   // A single proposal always passes an empty pipeline, however large.
   if (uncommitted_bytes_ > 0 &&
-      uncommitted_bytes_ + bytes > kUncommittedBytesMax) {
+      uncommitted_bytes_ + bytes > config_.limits.uncommitted_bytes) {
     Emit(ProposalRefused{RefusalReason::kOverloaded});
     return;
   }
@@ -274,11 +274,11 @@ void Raft::SendAppend(Peer* peer, bool with_entries) {
   size_t count = 0;
   size_t bytes = 0;
   if (with_entries) {
-    const size_t available =
-        std::min<size_t>(log_.last_index() - first + 1, kAppendEntriesMax);
+    const size_t available = std::min<size_t>(log_.last_index() - first + 1,
+                                              config_.limits.append_entries);
     for (; count < available; ++count) {
       const size_t more = EntryBytes(log_.at(first + count));
-      if (count > 0 && bytes + more > kAppendBytesMax) break;
+      if (count > 0 && bytes + more > config_.limits.append_bytes) break;
       bytes += more;
     }
   }

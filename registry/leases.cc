@@ -61,7 +61,7 @@ void Leases::MoveCheck(SessionId session, Lease* lease, raft::Time to) {
 std::vector<SessionId> Leases::TakeExpired(raft::Time now) {
   std::vector<SessionId> expired;
   if (!leading_) return expired;
-  for (size_t looked = 0; looked < kLeasesPerCheckMax; ++looked) {
+  for (size_t looked = 0; looked < per_check_; ++looked) {
     if (checks_.empty() || checks_.begin()->first > now) break;
     const SessionId session = checks_.begin()->second;
     Lease& lease = leases_.find(session.value())->second;

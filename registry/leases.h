@@ -21,8 +21,8 @@
 
 namespace registry {
 
-// Leases looked at in one call of TakeExpired, so that a leader that takes over
-// a million of them does not stop for it.
+// Leases looked at in one call of TakeExpired, at most, so that a leader that
+// takes over a million of them does not stop for it.
 inline constexpr size_t kLeasesPerCheckMax = 1000;
 inline constexpr raft::Duration kExpiryRetry = raft::Millis(100);
 
@@ -30,6 +30,9 @@ inline constexpr raft::Duration kExpiryRetry = raft::Millis(100);
 // followers too, so that becoming the leader costs nothing.
 class Leases {
  public:
+  explicit Leases(size_t per_check = kLeasesPerCheckMax)
+      : per_check_(per_check) {}
+
   // The session opened (its entry was applied) or ended. A permanent session
   // (ttl 0) has no lease and must not be added.
   void Add(SessionId session, raft::Duration ttl, raft::Time now);
@@ -49,7 +52,8 @@ class Leases {
   // Whether an expiry of the session was proposed and not resolved.
   bool expiring(SessionId session) const;
 
-  // Sessions whose lease ran out, at most kLeasesPerCheckMax; each once per
+  // Sessions whose lease ran out, at most as many as are looked at; each
+  // once per
   // leadership. Empty unless leading.
   std::vector<SessionId> TakeExpired(raft::Time now);
   // The expiry of these did not enter the log: they are tried again.
@@ -75,6 +79,7 @@ class Leases {
   // Each lease once, by the time to look at it next, at or before its deadline.
   // Hearing of a session does not move it: the look finds out, once a TTL.
   std::set<std::pair<raft::Time, SessionId>> checks_;
+  size_t per_check_;
   raft::Time floor_;
   uint64_t leadership_ = 0;  // counts StartLeading
   bool leading_ = false;

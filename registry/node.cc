@@ -20,9 +20,12 @@ Overloaded(Fs...) -> Overloaded<Fs...>;
 Node::Node(const NodeConfig& config, raft::Restored restored, raft::Time now)
     : config_(config),
       raft_(config.raft, std::move(restored), now),
+      leases_(config.limits.leases_per_check),
       now_(now),
       role_(raft_.role()),
-      term_(raft_.term()) {}
+      term_(raft_.term()) {
+  CHECK(config_.limits.valid());
+}
 
 void Node::Step(const Event& event, Effects* effects) {
   std::visit(
@@ -159,6 +162,7 @@ StatusReply Node::Status() const {
       {"applied", counters_.applied},
       {"commands", counters_.commands},
       {"commands_refused", counters_.commands_refused},
+      {"expiries_refused", counters_.expiries_refused},
       {"keep_alives", counters_.keep_alives},
       {"leaderships", counters_.leaderships},
       {"outcome_unknown", counters_.outcome_unknown},

@@ -28,6 +28,29 @@
 
 namespace registry {
 
+// Requests that may wait for a read index at once; above it, `unavailable`.
+inline constexpr size_t kWaitingReadsMax = 1 << 16;
+
+// How much of a node's bounds is used; see raft::Limits.
+struct Limits {
+  static constexpr std::string_view kName = "Limits";
+  raft::Limits raft;
+  uint64_t waiting_reads = kWaitingReadsMax;
+  uint64_t leases_per_check = kLeasesPerCheckMax;
+
+  constexpr bool valid() const {
+    return raft.valid() && waiting_reads >= 1 &&
+           waiting_reads <= kWaitingReadsMax && leases_per_check >= 1 &&
+           leases_per_check <= kLeasesPerCheckMax;
+  }
+  bool operator==(const Limits&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("raft", raft), f("waiting_reads", waiting_reads),
+        f("leases_per_check", leases_per_check);
+  }
+};
+
 struct NodeConfig {
   raft::Config raft;  // self, voters, timers, seed, boot
   raft::ClusterId cluster;
@@ -35,15 +58,16 @@ struct NodeConfig {
   // The longest lease that this node, as leader, lets a client ask for. Not
   // part of what an entry means: members may differ in it.
   raft::Duration session_ttl_max = kTtlMax;
+  // Those of `raft` are this one's: limits.raft.
+  Limits limits;
 };
-
-// Requests that may wait for a read index at once; above it, `unavailable`.
-inline constexpr size_t kWaitingReadsMax = 1 << 16;
 
 // Requests that wait in a node; see raft::RaftLoad.
 struct NodeLoad {
   size_t commands = 0;
   size_t reads = 0;  // keep-alives included
+  // Proposals to end sessions that the log had no room for, since the boot.
+  uint64_t expiries_refused = 0;
   bool operator==(const NodeLoad&) const = default;
 };
 
@@ -65,9 +89,11 @@ class Node {
   const raft::Raft& raft() const { return raft_; }
   const StateMachine& state() const { return state_; }
   const Leases& leases() const { return leases_; }
+  const Limits& limits() const { return config_.limits; }
   NodeLoad load() const {
     return {.commands = batch_.size() + pending_.size(),
-            .reads = waiting_reads_};
+            .reads = waiting_reads_,
+            .expiries_refused = counters_.expiries_refused};
   }
   StatusReply Status() const;
 
@@ -103,6 +129,7 @@ class Node {
     // raft::ReadIndex inputs; each costs at most one confirmation round.
     uint64_t read_rounds = 0;
     uint64_t sessions_expired = 0;  // proposed to expire
+    uint64_t expiries_refused = 0;  // proposals of that: the log was full
     uint64_t leaderships = 0;
   };
 

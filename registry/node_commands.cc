@@ -85,13 +85,15 @@ void Node::OnProposalRefused(const raft::ProposalRefused& refused,
                              Effects* effects) {
   Failure failure = NotLeader();
   if (refused.reason == raft::RefusalReason::kOverloaded) {
-    failure = Failure{.error = Error::kUnavailable, .detail = "overloaded"};
+    failure = Failure{.error = Error::kUnavailable,
+                      .detail = std::string(kOverloaded)};
   }
   for (const PendingEntry& entry : batch_) {
     if (entry.connection == kSelf) continue;
     ++counters_.commands_refused;
     Answer(entry.connection, entry.request, failure, effects);
   }
+  counters_.expiries_refused += batch_expiries_.empty() ? 0 : 1;
   leases_.ExpiryRefused(batch_expiries_, now_);
   batch_.clear();
   batch_expiries_.clear();

@@ -34,10 +34,11 @@ void Node::OnKeepAlive(ConnectionId connection, uint64_t request,
 }
 
 void Node::Wait(WaitingRead read, Effects* effects) {
-  if (waiting_reads_ >= kWaitingReadsMax) {
+  if (waiting_reads_ >= config_.limits.waiting_reads) {
     ++counters_.reads_failed;
     Answer(read.connection, read.request,
-           Failure{.error = Error::kUnavailable, .detail = "overloaded"},
+           Failure{.error = Error::kUnavailable,
+                   .detail = std::string(kOverloaded)},
            effects);
     return;
   }

@@ -68,6 +68,9 @@ struct ClientRequest {
   }
 };
 
+// The detail of a kUnavailable that a request gets when too many wait.
+inline constexpr std::string_view kOverloaded = "overloaded";
+
 // kNotLeader, kUnavailable and other failures of the request itself (the
 // errors of an operation are inside its own reply).
 struct Failure {

@@ -36,6 +36,18 @@ ReplicaOptions OptionsOf(const wire::TraceHeader& header) {
   options.dial_backoff_max = raft::Duration(header.dial_backoff_max());
   options.handshake = raft::Duration(header.handshake());
   options.frame_timeout = raft::Duration(header.frame_timeout());
+  // A trace of before they could be set says nothing of them.
+  if (header.has_limits()) {
+    const wire::TraceLimits& told = header.limits();
+    options.limits =
+        Limits{.raft = {.append_bytes = told.append_bytes(),
+                        .append_entries = told.append_entries(),
+                        .inflight_appends = told.inflight_appends(),
+                        .inflight_bytes = told.inflight_bytes(),
+                        .uncommitted_bytes = told.uncommitted_bytes()},
+               .waiting_reads = told.waiting_reads(),
+               .leases_per_check = told.leases_per_check()};
+  }
   return options;
 }
 

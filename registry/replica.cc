@@ -39,6 +39,9 @@ absl::Status CheckOptions(const ReplicaOptions& options) {
     return absl::InvalidArgumentError(
         "the heartbeat must be above 0 and below the election timeout");
   }
+  if (!options.limits.valid()) {
+    return absl::InvalidArgumentError("a limit is 0 or above its maximum");
+  }
   const std::vector<raft::NodeId> ids = MemberIds(options);
   if (ids.empty() || ids.size() > size_t{raft::kVotersMax}) {
     return absl::InvalidArgumentError(
@@ -109,6 +112,15 @@ std::optional<TraceWriter> BeginTrace(const ReplicaOptions& options,
   header.set_dial_backoff_max(options.dial_backoff_max.value());
   header.set_handshake(options.handshake.value());
   header.set_frame_timeout(options.frame_timeout.value());
+  const Limits& limits = options.limits;
+  wire::TraceLimits* told = header.mutable_limits();
+  told->set_append_bytes(limits.raft.append_bytes);
+  told->set_append_entries(limits.raft.append_entries);
+  told->set_inflight_appends(limits.raft.inflight_appends);
+  told->set_inflight_bytes(limits.raft.inflight_bytes);
+  told->set_uncommitted_bytes(limits.raft.uncommitted_bytes);
+  told->set_waiting_reads(limits.waiting_reads);
+  told->set_leases_per_check(limits.leases_per_check);
   header.set_now(now.micros());
   std::optional<TraceWriter> trace(ports.trace);
   trace->Begin(std::move(header), recovered);
@@ -123,10 +135,12 @@ NodeConfig MakeNodeConfig(const ReplicaOptions& options,
                            .heartbeat = options.heartbeat,
                            .election = options.election,
                            .seed = options.seed,
-                           .boot = options.boot},
+                           .boot = options.boot,
+                           .limits = options.limits.raft},
       .cluster = identity.cluster,
       .members = options.members,
       .session_ttl_max = options.session_ttl_max,
+      .limits = options.limits,
   };
 }
 
@@ -308,6 +322,7 @@ void Replica::AddCounters(StatusReply* status) const {
   counters.emplace_back("peer_dials", counters_.peer_dials);
   counters.emplace_back("peer_messages_dropped",
                         counters_.peer_messages_dropped);
+  counters.emplace_back("peer_queues_full", counters_.peer_queues_full);
   counters.emplace_back("syncs", counters_.syncs);
   counters.emplace_back("turns", counters_.turns);
   counters.emplace_back("wal_entries", counters_.wal_entries);

@@ -38,6 +38,9 @@
 
 namespace registry {
 
+inline constexpr size_t kPeerQueueBytesMax = 16 << 20;
+inline constexpr size_t kClientQueueBytesMax = 16 << 20;
+
 struct ReplicaOptions {
   std::string data_dir;
   std::vector<MemberStatus> members;  // ids and addresses of all voters
@@ -50,11 +53,12 @@ struct ReplicaOptions {
   // drawn by the simulator.
   uint64_t boot = 0;
   raft::storage::StorageOptions storage;
+  Limits limits;
 
   // A message to a peer whose connection has this much queued is dropped (Raft
   // tolerates loss); a client that does not read its replies is closed.
-  size_t peer_queue_bytes_max = 16 << 20;
-  size_t client_queue_bytes_max = 16 << 20;
+  size_t peer_queue_bytes_max = kPeerQueueBytesMax;
+  size_t client_queue_bytes_max = kClientQueueBytesMax;
 
   // Dialling: the first retry at once, then doubling with hash jitter. Neither
   // the back-off nor the wait for a dialled peer's hello is longer than two
@@ -101,8 +105,8 @@ class Replica : public TransportHandler {
   // When the next turn must begin at the latest.
   raft::Time NextDeadline() const;
 
-  // A disk failed, or is found to have lost what it had synced: nothing was sent
-  // since, nothing will be. Stop the process.
+  // A disk failed, or is found to have lost what it had synced: nothing was
+  // sent since, nothing will be. Stop the process.
   bool halted() const { return !halt_reason_.empty(); }
   const std::string& halt_reason() const { return halt_reason_; }
 
@@ -153,7 +157,8 @@ class Replica : public TransportHandler {
     uint64_t wal_entries = 0;  // log entries in those
     uint64_t peer_dials = 0;
     uint64_t peer_connects = 0;          // dials that reached the right peer
-    uint64_t peer_messages_dropped = 0;  // not connected, or over the bound
+    uint64_t peer_messages_dropped = 0;  // not connected, or ...
+    uint64_t peer_queues_full = 0;       // ... over the bound
     uint64_t clients_accepted = 0;
     uint64_t clients_overrun = 0;  // closed: did not read their replies
     uint64_t handshakes_timed_out = 0;

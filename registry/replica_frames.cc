@@ -97,6 +97,7 @@ void Replica::QueueToPeer(const raft::Send& send) {
   if (connection->queued + connection->out.size() >
       options_.peer_queue_bytes_max) {
     ++counters_.peer_messages_dropped;
+    ++counters_.peer_queues_full;
     return;
   }
   const size_t begin = raft::BeginFrame(&connection->out);

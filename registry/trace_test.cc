@@ -117,6 +117,34 @@ TEST_F(TraceTest, EveryLifeRunsAgainAsItDid) {
   EXPECT_GT(Parse(second_life).front().header().log_entries(), 10u);
 }
 
+// Two reads come at once, of which the leader lets one wait.
+TEST(TraceLimitsTest, ANodeRunsAgainWithTheLimitsThatItHad) {
+  ReplicaHarness world(1);
+  world.TraceFrom(0);
+  ReplicaOptions options = world.Options(0);
+  options.limits.waiting_reads = 1;
+  ASSERT_TRUE(world.Boot(0, options).ok());
+  ReplicaHarness::Outsider* client = world.Client(world.Leader());
+  const auto ask = [](uint64_t id) {
+    return ReplicaHarness::RequestFrame(id, ReadRequest{Count{"r"}});
+  };
+  world.Write(client, ask(1) + ask(2));
+  world.Run(Millis(100));
+  std::vector<wire::TraceRecord> records = Parse(world.trace(0).file);
+  EXPECT_EQ(records[0].header().limits().waiting_reads(), 1u);
+  absl::StatusOr<ReplayReport> report = ReplayTrace(Write(records));
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_FALSE(report->mismatch.has_value()) << report->mismatch->what;
+  // Without, the second would have been answered.
+  records[0].mutable_header()->clear_limits();
+  report = ReplayTrace(Write(records));
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_TRUE(report->mismatch.has_value());
+  records[0].mutable_header()->mutable_limits()->set_waiting_reads(0);
+  EXPECT_EQ(ReplayTrace(Write(records)).status().code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
 TEST_F(TraceTest, AFlippedInputByteIsFoundAtItsStep) {
   const std::vector<wire::TraceRecord> records = Parse(dead_leader);
   size_t tried = 0;

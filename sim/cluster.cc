@@ -107,14 +107,18 @@ void Cluster::FormatDisk(uint32_t node) {
 
 registry::ReplicaOptions Cluster::ReplicaOptionsOf(uint32_t node) const {
   Draws draws(options_.seed, Stream::kBoot, node, 1, nodes_[node]->boots);
-  registry::ReplicaOptions options{.data_dir = kDataDir,
-                                   .cluster = kClusterId,
-                                   .heartbeat = options_.heartbeat,
-                                   .election = options_.election,
-                                   .seed = options_.seed,
-                                   .boot = draws.Next(),
-                                   .storage = options_.storage,
-                                   .frame_timeout = kFrameTimeout};
+  registry::ReplicaOptions options{
+      .data_dir = kDataDir,
+      .cluster = kClusterId,
+      .heartbeat = options_.heartbeat,
+      .election = options_.election,
+      .seed = options_.seed,
+      .boot = draws.Next(),
+      .storage = options_.storage,
+      .limits = options_.bounds.node,
+      .peer_queue_bytes_max = options_.bounds.peer_queue_bytes,
+      .client_queue_bytes_max = options_.bounds.client_queue_bytes,
+      .frame_timeout = kFrameTimeout};
   for (uint32_t i = 0; i < size(); ++i) {
     options.members.push_back({.node = IdOf(i),
                                .peer_address = PeerAddress(i),
@@ -185,8 +189,14 @@ void Cluster::Observe(uint32_t node, const registry::Event& event,
   for (const registry::Effect& effect : effects) {
     if (const auto* probe = std::get_if<raft::Probe>(&effect)) {
       probes_ |= uint64_t{1} << static_cast<uint64_t>(probe->id);
+      effects_.windows_filled += probe->id == raft::ProbeId::kWindowFull;
     } else if (std::holds_alternative<raft::Halt>(effect)) {
       at(node).found_lost = true;
+    } else if (const auto* reply = std::get_if<registry::Reply>(&effect)) {
+      const auto* failure =
+          std::get_if<registry::Failure>(&reply->response.body);
+      effects_.overloads_told +=
+          failure != nullptr && failure->detail == registry::kOverloaded;
     }
   }
   const raft::Raft& raft = at(node).replica->node().raft();
@@ -227,18 +237,29 @@ void Cluster::OnEvent(const SimEvent& event) {
 void Cluster::RunTurn(uint32_t node) {
   Node& running = at(node);
   Replica& replica = *running.replica;
-  ++effects_.turns;
   effects_.turns_slow += running.slowness > 100;
   const std::vector<Input> inbox = std::exchange(running.inbox, {});
-  replica.OnTime(running.turns.Read());
-  for (const Input& input : inbox) {
-    if (input.is_disk) {
-      replica.OnDiskDone(input.job, input.status);
-    } else {
-      Dispatch(input.network, &replica);
+  const uint64_t most = options_.bounds.inputs_per_turn;
+  size_t next = 0;
+  bool goes_on = true;
+  while (goes_on) {
+    ++effects_.turns;
+    replica.OnTime(running.turns.Read());
+    const size_t left = inbox.size() - next;
+    const size_t end = next + (most == 0 ? left : std::min(left, most));
+    for (; next < end; ++next) {
+      const Input& input = inbox[next];
+      if (input.is_disk) {
+        replica.OnDiskDone(input.job, input.status);
+      } else {
+        Dispatch(input.network, &replica);
+      }
     }
+    replica.OnTurnEnd();
+    goes_on =
+        next < inbox.size() && !running.ports->blown() && !replica.halted();
+    effects_.turns_ended_early += goes_on;
   }
-  replica.OnTurnEnd();
   if (running.ports->blown()) {
     ++effects_.crashes_between_effects;
     if (running.ports->cut()) {
@@ -301,6 +322,7 @@ void Cluster::Die(uint32_t node, bool power, int64_t down_us) {
     network_->KillProcess(node);
   }
   checker_->OnDeath(node);
+  AddCounters(*dying.replica, &effects_);
   dying.replica.reset();
   dying.queue.Clear();
   Draws draws(options_.seed, Stream::kCrash, node, ++dying.crashes);
@@ -453,12 +475,21 @@ std::string Cluster::RolesText() const {
   return text;
 }
 
+// What a replica has counted itself since its boot.
+void Cluster::AddCounters(const Replica& replica, ClusterEffects* effects) {
+  for (const auto& [name, count] : replica.Status().counters) {
+    if (name == "peer_queues_full") effects->peer_queues_full += count;
+    if (name == "clients_overrun") effects->client_queues_full += count;
+  }
+}
+
 ClusterEffects Cluster::effects() const {
   ClusterEffects sum = effects_;
   for (const auto& node : nodes_) {
     sum.effects_suppressed += node->ports->suppressed();
     sum.disk_jobs_delayed += node->queue.jobs_delayed();
     sum.turns_late += node->turns.late();
+    if (node->replica != nullptr) AddCounters(*node->replica, &sum);
   }
   return sum;
 }

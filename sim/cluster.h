@@ -37,6 +37,7 @@
 #include "sim/fault_budget.h"
 #include "sim/load_checkers.h"
 #include "sim/random.h"
+#include "sim/scenario.h"
 #include "sim/scheduler.h"
 #include "sim/sim_disk.h"
 #include "sim/sim_disk_queue.h"
@@ -53,6 +54,7 @@ struct ClusterOptions {
   raft::Duration election = raft::Millis(300);
   raft::storage::StorageOptions storage;
   DiskProfile disk;
+  Bounds bounds;
   CutPoint cut;
   // Outside the fault model: disks that say OK to a sync and do nothing. The
   // canary that the checkers must catch.
@@ -87,7 +89,15 @@ struct ClusterEffects {
   uint64_t boots_short = 0;        // ... with less than was promised
   uint64_t turns_late = 0;         // put off by a pause
   uint64_t turns_slow = 0;
+  uint64_t turns_ended_early = 0;  // with inputs left for the next
   uint64_t disk_jobs_delayed = 0;
+  // Bounds that were met: a leader's window held entries back; a request was
+  // answered that there are too many; a message to a peer was dropped, and a
+  // client closed, because too much was queued for it.
+  uint64_t windows_filled = 0;
+  uint64_t overloads_told = 0;
+  uint64_t peer_queues_full = 0;
+  uint64_t client_queues_full = 0;
   uint64_t clocks_changed = 0;
   uint64_t terms_begun = 0;  // by the first candidate of each
   bool operator==(const ClusterEffects&) const = default;
@@ -106,7 +116,12 @@ struct ClusterEffects {
         f("copies_refused", copies_refused),
         f("copies_found_lost", copies_found_lost),
         f("boots_short", boots_short), f("turns_late", turns_late),
-        f("turns_slow", turns_slow), f("disk_jobs_delayed", disk_jobs_delayed),
+        f("turns_slow", turns_slow), f("turns_ended_early", turns_ended_early),
+        f("disk_jobs_delayed", disk_jobs_delayed),
+        f("windows_filled", windows_filled),
+        f("overloads_told", overloads_told),
+        f("peer_queues_full", peer_queues_full),
+        f("client_queues_full", client_queues_full),
         f("clocks_changed", clocks_changed), f("terms_begun", terms_begun);
   }
 };
@@ -238,6 +253,8 @@ class Cluster {
   void OnHalt(uint32_t node);
   void OnRefusal(uint32_t node, const absl::Status& status);
   absl::Status OnFileOperation(uint32_t node);
+  static void AddCounters(const registry::Replica& replica,
+                          ClusterEffects* effects);
   NodeClock DrawClock(uint32_t node);
   registry::ReplicaOptions ReplicaOptionsOf(uint32_t node) const;
 

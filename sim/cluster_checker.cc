@@ -50,6 +50,7 @@ void ClusterChecker::OnBoot(uint32_t node, const registry::Node& booted,
   promises_.OnBoot(node);
   lease_ends_.OnBoot(node);
   view.reads_forwarded = 0;
+  view.expiries_refused = 0;
   std::vector<Mark> log;
   uint64_t chain = 0;
   for (Index i(1); i <= raft.last_index(); ++i) {
@@ -132,7 +133,15 @@ void ClusterChecker::OnStep(uint32_t node, Instant now,
   }
   if (std::holds_alternative<raft::Flush>(event)) {
     const bool sure = after.commit_term == after.term;
-    lease_ends_.OnTurnEnd(node, sure ? leads_in : std::nullopt, violations_);
+    const uint64_t refused =
+        std::exchange(view.expiries_refused, stepped.load().expiries_refused);
+    lease_ends_.OnTurnEnd(
+        node,
+        {.leads_in = sure ? leads_in : std::nullopt,
+         .looks_max = stepped.limits().leases_per_check,
+         .log_was_full = view.expiries_refused != refused &&
+                         stepped.raft().load().uncommitted_bytes > 0},
+        violations_);
     Report("bounds", node, WhyTooMuch(LoadOf(stepped)));
   }
 }

@@ -69,6 +69,7 @@ class ClusterChecker {
     uint64_t life = 0;
     DurableLog disk;
     size_t reads_forwarded = 0;
+    uint64_t expiries_refused = 0;
     raft::RaftSummary before;
     raft::Index applied;
   };

@@ -199,23 +199,37 @@ bool LeaseEnd::Ending(uint32_t node, registry::SessionId session) const {
          lease->second.ending;
 }
 
-void LeaseEnd::OnTurnEnd(uint32_t node, std::optional<raft::Term> leads_in,
+void LeaseEnd::OnTurnEnd(uint32_t node, const Turn& turn,
                          Violations* violations) {
   View& view = views_[node];
-  const bool anew = leads_in != view.leads_in;
-  view.leads_in = leads_in;
-  if (!leads_in.has_value()) return;
+  const bool anew = turn.leads_in != view.leads_in;
+  view.leads_in = turn.leads_in;
+  if (!turn.leads_in.has_value()) return;
   if (anew) {
     view.since = view.look_at = view.now;
-    for (auto& [session, lease] : view.leases) lease.ending = false;
+    for (auto& [session, lease] : view.leases) {
+      lease.ending = false;
+      lease.turns_late = 0;
+    }
   }
   if (view.now < view.look_at) return;
   view.look_at = raft::Time::Never();
-  for (const auto& [session, lease] : view.leases) {
+  for (auto& [session, lease] : view.leases) {
     if (lease.ending) continue;
-    const raft::Time due = std::max(lease.heard, view.since) + lease.length;
+    const raft::Time due = std::max(
+        std::max(lease.heard, view.since) + lease.length, lease.retry_at);
     view.look_at = std::min(view.look_at, due);
-    if (due > view.now) continue;
+    if (due > view.now) {
+      lease.turns_late = 0;
+      continue;
+    }
+    if (turn.log_was_full) {
+      lease.retry_at = view.now + registry::kExpiryRetry;
+      continue;
+    }
+    // Every other lease may have come first, each once.
+    ++lease.turns_late;
+    if (lease.turns_late * turn.looks_max < view.leases.size()) continue;
     violations->Add(Violation::Kind::kSafety, "lease_end",
                     NodeName(node) + " leads and lets " + Text(session) +
                         " live on " + std::to_string((view.now - due).value()) +

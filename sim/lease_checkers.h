@@ -13,6 +13,7 @@
 #include "raft/types.h"
 #include "registry/client.h"
 #include "registry/command.h"
+#include "registry/leases.h"
 #include "registry/node_io.h"
 #include "registry/state_machine.h"
 #include "sim/scheduler.h"
@@ -22,7 +23,9 @@ namespace sim {
 
 // Not for ever: at the end of its turn a leader has proposed the end of every
 // session of which it has heard nothing for 9/8 of a TTL (the margin for clock
-// rates), by its own clock, counted anew from the begin of each leadership.
+// rates), by its own clock, counted anew from the begin of each leadership. It
+// may need several turns for more leases than it looks at in one, and be late
+// by kExpiryRetry if its log took no more.
 class LeaseEnd {
  public:
   explicit LeaseEnd(uint32_t nodes) : views_(nodes) {}
@@ -36,15 +39,21 @@ class LeaseEnd {
   void OnProposed(uint32_t node, const registry::ExpireSessions& expire);
   // Whether the node, as the leader that it is, has proposed the session's end.
   bool Ending(uint32_t node, registry::SessionId session) const;
-  // `leads_in`: the term in which it leads and has committed an entry.
-  void OnTurnEnd(uint32_t node, std::optional<raft::Term> leads_in,
-                 Violations* violations);
+  struct Turn {
+    // The term in which it leads and has committed an entry.
+    std::optional<raft::Term> leads_in;
+    size_t looks_max = registry::kLeasesPerCheckMax;
+    bool log_was_full = false;  // it proposed ends, and was refused
+  };
+  void OnTurnEnd(uint32_t node, const Turn& turn, Violations* violations);
 
  private:
   struct Lease {
     raft::Duration length;
     raft::Time heard;
     bool ending = false;  // proposed in this leadership
+    raft::Time retry_at;  // not before, after a refusal
+    size_t turns_late = 0;
   };
   struct View {
     std::optional<raft::Term> leads_in;

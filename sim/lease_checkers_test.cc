@@ -114,7 +114,7 @@ TEST_F(LeasePromiseTest, NoOkFromAFollower) {
 }
 TEST_F(LeasePromiseTest, NoOkForWhatIsAboutToEnd) {
   ends.OnSessionChange(0, {.session = kSession, .ttl = kTtl, .opened = true});
-  ends.OnTurnEnd(0, Term(3), &violations);
+  ends.OnTurnEnd(0, {.leads_in = Term(3)}, &violations);
   ends.OnProposed(0, {{kSession}});
   Arrive(1, 1000);
   Answer(1);
@@ -177,7 +177,7 @@ class LeaseEndTest : public testing::Test {
   }
   void TurnEnd(int64_t now, std::optional<Term> leads_in = Term(3)) {
     end.OnTick(0, Time(now));
-    end.OnTurnEnd(0, leads_in, &violations);
+    end.OnTurnEnd(0, {.leads_in = leads_in}, &violations);
   }
   void Hear(int64_t now) {
     end.OnTick(0, Time(now));
@@ -225,6 +225,27 @@ TEST_F(LeaseEndTest, EachLeadershipCountsAnew) {
   TurnEnd(9999, Term(5));
   EXPECT_EQ(Broken(violations), "");
   TurnEnd(10000, Term(5));
+  EXPECT_EQ(Broken(violations), "lease_end");
+}
+// One look a turn, and two leases: the second turn must have come to it.
+TEST_F(LeaseEndTest, AFewLooksATurnReachEverybodyInTime) {
+  end.OnSessionChange(0,
+                      {.session = SessionId(9), .ttl = kTtl, .opened = true});
+  const LeaseEnd::Turn turn{.leads_in = Term(3), .looks_max = 1};
+  end.OnTick(0, Time(1900));
+  end.OnProposed(0, {{SessionId(9)}});
+  end.OnTurnEnd(0, turn, &violations);
+  EXPECT_EQ(Broken(violations), "");
+  end.OnTurnEnd(0, turn, &violations);
+  EXPECT_EQ(Broken(violations), "lease_end");
+}
+TEST_F(LeaseEndTest, AFullLogPutsItOff) {
+  end.OnTick(0, Time(1900));
+  end.OnTurnEnd(0, {.leads_in = Term(3), .log_was_full = true}, &violations);
+  const Time retry = Time(1900) + registry::kExpiryRetry;
+  TurnEnd(retry.micros() - 1);
+  EXPECT_EQ(Broken(violations), "");
+  TurnEnd(retry.micros());
   EXPECT_EQ(Broken(violations), "lease_end");
 }
 TEST_F(LeaseEndTest, WhatIsOverNeedsNoEnd) {

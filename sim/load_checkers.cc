@@ -8,13 +8,10 @@
 namespace sim {
 namespace {
 
-// One append may pass the bound on bytes, and an append its own by one entry.
-constexpr uint64_t kAppendBytesSlack =
-    raft::kAppendBytesMax + raft::kEntryBytesMax;
 // A turn's proposals always pass an empty pipeline.
 constexpr uint64_t kProposalSlack = raft::kUncommittedBytesMax;
 
-class Limits {
+class Requirements {
  public:
   void Require(uint64_t has, uint64_t most, std::string_view of_what) {
     if (has <= most || !why_.empty()) return;
@@ -31,7 +28,7 @@ class Limits {
 
 Load LoadOf(const registry::Node& node) {
   const raft::Raft& raft = node.raft();
-  Load load{.raft = raft.load(), .node = node.load()};
+  Load load{.raft = raft.load(), .node = node.load(), .limits = node.limits()};
   const raft::Index applied = node.state().applied();
   load.unapplied = raft.last_index() - applied;
   if (raft.role() != raft::Role::kLeader) return load;
@@ -49,21 +46,24 @@ Load LoadOf(const registry::Node& node) {
 }
 
 std::string WhyTooMuch(const Load& load) {
-  Limits limits;
-  limits.Require(load.appends_in_flight, raft::kInflightAppendsMax,
+  Requirements limits;
+  const raft::Limits& raft = load.limits.raft;
+  // One append may pass the bound on bytes, and an append its own by one entry.
+  const uint64_t append_slack = raft.append_bytes + raft::kEntryBytesMax;
+  limits.Require(load.appends_in_flight, raft.inflight_appends,
                  "appends in flight");
   limits.Require(load.append_bytes_in_flight,
-                 raft::kInflightBytesMax + kAppendBytesSlack,
+                 raft.inflight_bytes + append_slack,
                  "bytes of appends in flight");
   limits.Require(load.raft.uncommitted_bytes,
-                 raft::kUncommittedBytesMax + kProposalSlack,
+                 raft.uncommitted_bytes + kProposalSlack,
                  "bytes that are not committed");
   // Back-pressure is counted in bytes: a count that drifts stops all writes.
   if (load.unapplied <= kUnappliedCounted) {
     limits.Require(load.raft.uncommitted_bytes, load.unapplied_bytes,
                    "bytes counted as not committed");
   }
-  limits.Require(load.node.reads, registry::kWaitingReadsMax, "reads wait");
+  limits.Require(load.node.reads, load.limits.waiting_reads, "reads wait");
   limits.Require(load.node.commands, load.unapplied,
                  "commands wait for entries");
   return limits.Take();

@@ -16,6 +16,7 @@ namespace sim {
 struct Load {
   raft::RaftLoad raft;
   registry::NodeLoad node;
+  registry::Limits limits;  // of the node itself
   // Of the follower that is furthest behind its leader.
   size_t appends_in_flight = 0;
   size_t append_bytes_in_flight = 0;
@@ -29,7 +30,7 @@ inline constexpr uint64_t kUnappliedCounted = 16;
 
 Load LoadOf(const registry::Node& node);
 
-// Empty, or which limit is passed.
+// Empty, or which of the node's limits is passed.
 std::string WhyTooMuch(const Load& load);
 
 // Empty when nothing waits for anything, else what does.

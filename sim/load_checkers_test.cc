@@ -38,6 +38,23 @@ TEST(LoadTest, EveryLimit) {
   }
 }
 
+TEST(LoadTest, TheLimitsAreTheNodes) {
+  Load load{.raft = {.uncommitted_bytes = 400},
+            .node = {.reads = 2},
+            .appends_in_flight = 3,
+            .append_bytes_in_flight = 300,
+            .unapplied = 20};
+  EXPECT_EQ(WhyTooMuch(load), "");
+  load.limits.raft.inflight_appends = 3;
+  load.limits.waiting_reads = 2;
+  EXPECT_EQ(WhyTooMuch(load), "");
+  load.limits.raft.inflight_appends = 2;
+  EXPECT_EQ(WhyTooMuch(load), "3 appends in flight, at most 2");
+  load.limits.raft.inflight_appends = 3;
+  load.limits.waiting_reads = 1;
+  EXPECT_EQ(WhyTooMuch(load), "2 reads wait, at most 1");
+}
+
 TEST(LoadTest, TheCountOfUncommittedBytesIsTrue) {
   Load load{.raft = {.uncommitted_bytes = 100},
             .unapplied = 3,

@@ -1,6 +1,7 @@
 #include "sim/scenario.h"
 
 #include <algorithm>
+#include <initializer_list>
 
 #include "raft/check.h"
 #include "sim/random.h"
@@ -17,6 +18,36 @@ constexpr uint32_t kBeyondMinority = 60'000;
 
 uint32_t DrawNodes(uint64_t seed) {
   return Draws(seed, Stream::kShape, 1).Chance(500'000) ? 3 : 5;
+}
+
+// Swarm: in most seeds what ships, in the others a random few made small.
+constexpr uint32_t kTinyBounds = 400'000;
+
+Bounds DrawBounds(uint64_t seed) {
+  Draws draws(seed, Stream::kShape, 4);
+  Bounds bounds;
+  if (!draws.Chance(kTinyBounds)) return bounds;
+  const auto shrink = [&draws](uint64_t* bound,
+                               std::initializer_list<uint64_t> values) {
+    const bool small = draws.Chance(300'000);
+    const uint64_t which = draws.Below(values.size());
+    if (small) *bound = values.begin()[which];
+  };
+  raft::Limits& raft = bounds.node.raft;
+  shrink(&raft.append_bytes, {1, 200, 2'000});
+  shrink(&raft.append_entries, {1, 2, 5});
+  shrink(&raft.inflight_appends, {1, 2, 4});
+  shrink(&raft.inflight_bytes, {1, 500, 4'000});
+  shrink(&raft.uncommitted_bytes, {200, 1'000, 5'000});
+  shrink(&bounds.node.waiting_reads, {2, 4, 8});
+  shrink(&bounds.node.leases_per_check, {1, 2});
+  // Not less: what a queue drops is the end of what a window sent, and only the
+  // next heartbeat finds out. With room for one entry a follower gets two of
+  // them a heartbeat, fewer than the clients write.
+  shrink(&bounds.peer_queue_bytes, {2'000, 8'000});
+  shrink(&bounds.client_queue_bytes, {500, 4'000});
+  shrink(&bounds.inputs_per_turn, {1, 2, 3});
+  return bounds;
 }
 
 WorldConfig DrawConfig(const SeedOptions& options) {
@@ -38,6 +69,7 @@ WorldConfig DrawConfig(const SeedOptions& options) {
   config.disk.tail_us = draws.Between(1'000, 50'000);
   config.links.delay_us = draws.Between(30, 1'500);
   config.links.jitter_us = draws.Between(10, 300);
+  config.bounds = DrawBounds(options.seed);
   return config;
 }
 

@@ -219,6 +219,14 @@ WorldConfig MakeConfig(const Raw& raw) {
   config.disk.jitter_us = maker.Between(10, 200);
   config.links.delay_us = maker.Between(30, 1'500);
   config.links.jitter_us = maker.Between(10, 300);
+  raft::Limits& limits = config.bounds.node.raft;
+  limits.append_entries =
+      maker.OneOf<uint64_t>({raft::kAppendEntriesMax, 1, 3});
+  limits.inflight_appends =
+      maker.OneOf<uint64_t>({raft::kInflightAppendsMax, 1, 3});
+  limits.uncommitted_bytes =
+      maker.OneOf<uint64_t>({raft::kUncommittedBytesMax, 500, 5'000});
+  config.bounds.inputs_per_turn = maker.OneOf<uint64_t>({0, 1, 3});
   return config;
 }
 
@@ -277,7 +285,7 @@ rc::Gen<std::vector<TimedOperation>> AnyOperations() {
 }  // namespace
 
 rc::Gen<Scenario> AnyScenario(Profile profile) {
-  constexpr size_t kConfigNumbers = 9;
+  constexpr size_t kConfigNumbers = 13;
   return rc::gen::map(
       rc::gen::tuple(rc::gen::inRange<uint64_t>(0, 1'000),
                      AnyRaw(kConfigNumbers), AnyFaults(profile),

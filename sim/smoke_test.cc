@@ -17,7 +17,6 @@ constexpr uint64_t kOperationsMin = 200;
 
 // Too rare for so few seeds; long sweeps must have met them all the same.
 constexpr raft::ProbeId kRare[] = {
-    raft::ProbeId::kWindowFull,
     raft::ProbeId::kVoteOfEarlierLife,
     raft::ProbeId::kVoteReplyTooLate,
     raft::ProbeId::kDeposedBeforeTermCommit,
