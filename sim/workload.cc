@@ -292,7 +292,14 @@ void Workload::OnDone(uint32_t client, registry::CallId call,
   }
   const Pending pending = std::move(found->second);
   caller.pending.erase(found);
-  Judge(pending, result);
+  // That its session is no more is the cluster's answer as well, though such a
+  // call may be told "unknown": an attempt of it was cut off before.
+  //   client: EndSession, sent; Register, sent; the link is lost
+  //   client: both again; the session ends; Register: session_expired
+  const bool session_over =
+      pending.sent.has_value() && caller.link != nullptr &&
+      caller.link->client().session() != pending.sent->session;
+  Judge(pending, result, session_over);
   if (const auto* reply = std::get_if<CommandReply>(&result)) {
     const auto* update =
         pending.sent.has_value()
@@ -308,11 +315,13 @@ void Workload::OnDone(uint32_t client, registry::CallId call,
   }
 }
 
-void Workload::Judge(const Pending& pending, const CallResult& result) {
+void Workload::Judge(const Pending& pending, const CallResult& result,
+                     bool session_over) {
   const auto* failure = std::get_if<Failure>(&result);
   const Error error = registry::ErrorOf(result);
   if (pending.progress) {
-    if (error == Error::kUnavailable || error == Error::kOutcomeUnknown) {
+    if (error == Error::kUnavailable ||
+        (error == Error::kOutcomeUnknown && !session_over)) {
       progress_failure_ = raft::Describe(result);
     } else {
       ++progress_made_;

@@ -137,7 +137,8 @@ class Workload : public ApplyWitness {
   void OnSent(uint32_t client, const registry::SendRequest& send);
   void OnDone(uint32_t client, registry::CallId call,
               const registry::CallResult& result);
-  void Judge(const Pending& pending, const registry::CallResult& result);
+  void Judge(const Pending& pending, const registry::CallResult& result,
+             bool session_over);
   void Die(uint32_t client, bool power);
   void Report(const registry::checker::Violation& violation);
   void CheckLease(registry::SessionId expired, raft::Term term);
