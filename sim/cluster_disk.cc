@@ -72,9 +72,18 @@ void Cluster::DamageDisk(uint32_t node, DamageKind kind, uint64_t draw) {
   SimDisk copy = victim.disk;
   const std::string what = copy.Damage(kind, draw);
   if (what.empty()) return;  // there is nothing to damage
+  SimDisk kept = copy;
+  kept.Crash(0, SimDisk::Loss::kNothing);
   absl::StatusOr<DiskState> after = Recover(std::move(copy));
   DiskDamage damage{*std::move(before), std::nullopt};
   if (after.ok()) damage.after = *std::move(after);
+  // A process that is killed alone finds its un-synced files and names again:
+  //   n3 has written the first segment, synced; its name is not; bits of it rot
+  //   n3 loses power: there is no segment, and nothing is missing
+  //   n3 is killed: there is one, and it is damaged
+  if (damage.harmless() && !Recover(std::move(kept)).ok()) {
+    damage.after.reset();
+  }
   if (damage.silent() && !owed.MayBeLeft(*damage.after, damage.before)) {
     return violations_->Add(
         Violation::Kind::kSafety, "recovery",
