@@ -69,6 +69,7 @@ enum class FaultClass : uint64_t {
   kBitRot,
   kLostWrite,
   kMisdirectedWrite,
+  kPathStall,
   kCount,
 };
 
@@ -93,6 +94,8 @@ int64_t DrawLinkFaults(const FaultDrawing& drawing, FaultClass which,
 int64_t DrawWeather(const FaultDrawing& drawing, FaultClass which,
                     int64_t at_us, Draws* draws);
 int64_t DrawTopologies(const FaultDrawing& drawing, FaultClass which,
+                       int64_t at_us, Draws* draws);
+int64_t DrawPathStalls(const FaultDrawing& drawing, FaultClass which,
                        int64_t at_us, Draws* draws);
 int64_t DrawDepositions(const FaultDrawing& drawing, FaultClass which,
                         int64_t at_us, Draws* draws);

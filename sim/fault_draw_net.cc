@@ -158,6 +158,23 @@ int64_t DrawTopologies(const FaultDrawing& drawing, FaultClass which,
   return at_us;
 }
 
+// Mostly a client's, to the member that it most likely asks. Longer than most
+// clients wait for an answer, shorter than the kernels' patience.
+int64_t DrawPathStalls(const FaultDrawing& drawing, FaultClass, int64_t at_us,
+                       Draws* draws) {
+  const FaultPlanOptions& options = drawing.options;
+  const bool of_client = draws->Chance(700'000);
+  const uint64_t client = options.nodes + draws->Below(options.clients);
+  const uint64_t node = draws->Below(options.nodes);
+  const bool leader = draws->Chance(500'000);
+  const Victim victim = DrawVictim(options.nodes, draws);
+  const int64_t length = draws->Between(300, 3'000) * kMillisecond;
+  drawing.Add(at_us,
+              PathStall{static_cast<Process>(of_client ? client : node),
+                        leader ? Victim{Victim::kLeader} : victim, length});
+  return at_us;
+}
+
 int64_t DrawDepositions(const FaultDrawing& drawing, FaultClass, int64_t at_us,
                         Draws* draws) {
   drawing.Add(

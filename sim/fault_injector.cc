@@ -154,6 +154,7 @@ void FaultInjector::End(Active* active) {
     }
   }
   UnblockLinks(active);
+  network_->EndStalls(active->stalled);
   if (std::holds_alternative<SlowNode>(*active->fault)) {
     cluster_->SetSlowness(active->node, 100);
   } else if (std::holds_alternative<SlowDisk>(*active->fault)) {

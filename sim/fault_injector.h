@@ -46,6 +46,7 @@ class FaultInjector {
     uint32_t node = 0;
     std::vector<std::pair<Process, Process>> blocked;
     SimNetwork::Block block = SimNetwork::Block::kHold;
+    std::vector<uint32_t> stalled;  // connections
     bool over = false;
     uint64_t steps = 0;  // of a fault that happens again and again
   };
@@ -105,6 +106,7 @@ class FaultInjector {
   void Do(const DiskFull& fault);
   void Do(const DiskReadOnly& fault);
   void Do(const DamageDisk& fault);
+  void Do(const PathStall& fault);
 
   const FaultPlan plan_;
   const LinkProfile fair_;

@@ -60,6 +60,12 @@ void FaultInjector::Do(const ClientCut& fault) {
   Last(std::move(active), fault.length_us);
 }
 
+void FaultInjector::Do(const PathStall& fault) {
+  const uint32_t node = Resolve(fault.victim);
+  Last({.node = node, .stalled = network_->StallConnections(fault.first, node)},
+       fault.length_us);
+}
+
 void FaultInjector::Do(const NodeWeather& fault) {
   Last({.node = Resolve(fault.victim)}, fault.length_us);
   SetLinks();

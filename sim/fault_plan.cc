@@ -92,6 +92,7 @@ constexpr ClassRow kClasses[] = {
     {C::kBitRot, DrawDamage, kDisk, /*rare=*/true},
     {C::kLostWrite, DrawDamage, kDisk, /*rare=*/true},
     {C::kMisdirectedWrite, DrawDamage, kDisk, /*rare=*/true},
+    {C::kPathStall, DrawPathStalls, kNet},
 };
 static_assert(std::size(kClasses) == static_cast<size_t>(FaultClass::kCount));
 

@@ -314,7 +314,7 @@ using Fault =
                  Depose, Topology, Flap, Swizzle, NodeWeather, ClientCut,
                  CrashLoop, WildClock, ClockJump, CoarseClock, LateTimers,
                  TimerStorm, ClientClock, SlowReader, ClientsAway, ClientHop,
-                 DiskFailure, DiskFull, DiskReadOnly, DamageDisk>;
+                 DiskFailure, DiskFull, DiskReadOnly, DamageDisk, PathStall>;
 
 struct TimedFault {
   int64_t at_us = 0;

@@ -128,7 +128,7 @@ std::vector<std::string_view> NamesOf(Profile profile) {
       return {"ResetLink", "Clog",      "BlackHole",   "Partition",
               "Depose",    "Weather",   "Topology",    "Flap",
               "Swizzle",   "ClientCut", "NodeWeather", "SlowReader",
-              "ClientHop"};
+              "ClientHop", "PathStall"};
     case Profile::kDisk:
       return {"PowerCut",     "Crash",     "CrashInDiskJob", "SlowDisk",
               "DiskStall",    "SyncError", "DiskFailure",    "DiskFull",

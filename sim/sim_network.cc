@@ -349,7 +349,12 @@ void SimNetwork::OnEvent(const SimEvent& event) {
 void SimNetwork::Arrive(uint32_t id) {
   Flight& flight = flights_[id];
   CHECK(flight.in_use);
-  const Connection& connection = connections_[flight.connection];
+  Connection& connection = connections_[flight.connection];
+  if (connection.stalls > 0) {
+    flight.stalled = true;
+    connection.stalled.push_back(id);
+    return;
+  }
   Link& link = LinkOf(From(connection, flight.from_side),
                       From(connection, 1 - flight.from_side));
   const bool lose = link.losses > 0 && connection.listener == Listener::kPeer;
@@ -451,6 +456,8 @@ void SimNetwork::DeliverData(Flight flight) {
   }
   receiver.newest = std::max(receiver.newest, flight.number);
   if (flight.corrupted) ++effects_.bytes_corrupted;
+  effects_.after_close +=
+      flight.stalled && connection.sides[1 - to].state == State::kGone;
   receiver.unread += flight.bytes;
   if (!receiver.read_scheduled) ReadSome(flight.connection, to);
 }

@@ -22,6 +22,10 @@
 //                   frame
 //   black hole      a connection delivers nothing more, and nobody is told
 //                   until the kernels give it up (TCP_USER_TIMEOUT)
+//   stall           a connection waits while others between the same two get
+//                   through, and then delivers everything, also if its sender
+//                   has closed it meanwhile (a kernel goes on to send what was
+//                   written before the close)
 //   process killed  its connections end with what it had sent
 //   machine off     its connections just fall silent; when it is back, it
 //                   answers what still comes for them with a reset
@@ -89,7 +93,9 @@ struct NetworkEffects {
   uint64_t connections_reset = 0;      // broken under both sides
   uint64_t connections_half_open = 0;  // broken under one side alone
   uint64_t black_holes = 0;            // fell silent
-  uint64_t resets_answered = 0;        // what came for a dead connection
+  uint64_t connections_stalled = 0;    // for a while
+  uint64_t after_close = 0;  // arrived when their sender had closed, by a stall
+  uint64_t resets_answered = 0;  // what came for a dead connection
   uint64_t dials = 0;
   uint64_t dials_failed = 0;
   bool operator==(const NetworkEffects&) const = default;
@@ -103,7 +109,9 @@ struct NetworkEffects {
         f("lost_to_partition", lost_to_partition), f("held", held),
         f("delayed", delayed), f("connections_reset", connections_reset),
         f("connections_half_open", connections_half_open),
-        f("black_holes", black_holes), f("resets_answered", resets_answered),
+        f("black_holes", black_holes),
+        f("connections_stalled", connections_stalled),
+        f("after_close", after_close), f("resets_answered", resets_answered),
         f("dials", dials), f("dials_failed", dials_failed);
   }
 };
@@ -163,6 +171,10 @@ class SimNetwork {
   void BlackHole(Process first, Process second);
   // The kernels at both ends give up what is silent.
   void GiveUpBlackHoles(Process first, Process second);
+  // Stalls every connection that stands between the two, and names them. Each
+  // stall needs its own end.
+  std::vector<uint32_t> StallConnections(Process first, Process second);
+  void EndStalls(const std::vector<uint32_t>& connections);
 
   // kFlight, kRead and kDialTimeout events come here.
   void OnEvent(const SimEvent& event);
@@ -192,6 +204,8 @@ class SimNetwork {
   struct Connection {
     registry::Listener listener = registry::Listener::kPeer;
     Side sides[2];  // 0 dialled
+    int stalls = 0;
+    std::vector<uint32_t> stalled;  // flights, in order of arrival
   };
   enum class FlightKind : uint8_t { kDial, kAccept, kData, kEnd, kReset };
   // Something between two processes.
@@ -201,6 +215,7 @@ class SimNetwork {
     uint8_t from_side = 0;
     bool stray = false;  // a duplicate: goes to whatever stands
     bool corrupted = false;
+    bool stalled = false;  // waited for its connection, at least once
     bool in_use = false;
     bool ordered = false;     // keeps its place in its stream
     uint32_t generation = 0;  // of its kFlight event; others are void
@@ -267,6 +282,8 @@ class SimNetwork {
   void AnswerWithReset(uint32_t connection, int from_side);
   void OnDialTimeout(uint32_t connection);
   void CutFlights(uint32_t connection);
+  // What a link holds of a connection waits for the connection instead.
+  void StallHeld(uint32_t connection, Link* link);
 
   const uint64_t seed_;
   Scheduler* const scheduler_;

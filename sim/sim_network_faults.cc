@@ -180,6 +180,53 @@ void SimNetwork::GiveUpBlackHoles(Process first, Process second) {
   }
 }
 
+std::vector<uint32_t> SimNetwork::StallConnections(Process first,
+                                                   Process second) {
+  std::vector<uint32_t> stalled;
+  for (uint32_t i = 0; i < connections_.size(); ++i) {
+    Connection& connection = connections_[i];
+    const Process dialled = From(connection, 0);
+    const Process accepted = From(connection, 1);
+    const bool between = (dialled == first && accepted == second) ||
+                         (dialled == second && accepted == first);
+    if (!between || connection.sides[0].state != State::kOpen ||
+        connection.sides[1].state != State::kOpen) {
+      continue;
+    }
+    stalled.push_back(i);
+    ++effects_.connections_stalled;
+    if (++connection.stalls > 1) continue;
+    StallHeld(i, &LinkOf(dialled, accepted));
+    StallHeld(i, &LinkOf(accepted, dialled));
+  }
+  return stalled;
+}
+
+// A stream must keep its order, whichever ends first, the stall or the hold:
+//   the link holds 1; the connection stalls, and 2 waits for it; the stall ends
+//   first, and 2 queues behind 1 at the link. Or the link opens first: without
+//   this, 1 would queue behind 2 at the connection.
+void SimNetwork::StallHeld(uint32_t connection, Link* link) {
+  std::erase_if(link->held, [this, connection](uint32_t id) {
+    Flight& flight = flights_[id];
+    if (flight.connection != connection) return false;
+    flight.stalled = true;
+    connections_[connection].stalled.push_back(id);
+    return true;
+  });
+}
+
+void SimNetwork::EndStalls(const std::vector<uint32_t>& connections) {
+  for (const uint32_t i : connections) {
+    CHECK_GT(connections_[i].stalls, 0);
+    if (--connections_[i].stalls > 0) continue;
+    // At once and in order, as what a link held (ReleaseHeld).
+    std::vector<uint32_t> stalled;
+    stalled.swap(connections_[i].stalled);
+    for (const uint32_t id : stalled) Arrive(id);
+  }
+}
+
 std::string_view ToString(SimNetwork::Block block) {
   switch (block) {
     case SimNetwork::Block::kHold:

@@ -339,6 +339,50 @@ TEST_F(SimNetworkTest, ABlackHoleIsGivenUpByTheKernels) {
   EXPECT_EQ(Events(0), (std::vector<std::string>{"closed"}));
 }
 
+TEST_F(SimNetworkTest, AStalledConnectionDeliversLateThoughItWasClosed) {
+  registry::Transport* client = network->transport(kClient);
+  const ConnectionId first = Dial(kClient, "n2:2");
+  const std::vector<uint32_t> stalled = network->StallConnections(kClient, 1);
+  EXPECT_EQ(stalled.size(), 1u);
+  client->Send(first, "5");
+  Run();
+  client->Close(first);
+  const ConnectionId second = Dial(kClient, "n2:2");
+  client->Send(second, "5, 6");
+  Run();
+  EXPECT_EQ(Events(1), (std::vector<std::string>{"5, 6"}));
+  EXPECT_EQ(network->effects().after_close, 0u);
+  network->EndStalls(stalled);
+  EXPECT_EQ(Events(1), (std::vector<std::string>{"5", "closed"}));
+  EXPECT_EQ(network->effects().connections_stalled, 1u);
+  EXPECT_EQ(network->effects().after_close, 1u);
+}
+
+TEST_F(SimNetworkTest, AStallAndAHoldKeepTheOrderOfAStream) {
+  for (const bool stall_ends_first : {true, false}) {
+    Start(1);
+    const ConnectionId id = Dial(kClient, "n2:2");
+    const auto send = [this, id](const std::string& text) {
+      network->transport(kClient)->Send(id, text);
+      Run();
+    };
+    network->AddBlock(kClient, 1, SimNetwork::Block::kHold);
+    send("1");
+    const std::vector<uint32_t> stalled = network->StallConnections(kClient, 1);
+    const std::vector<uint32_t> again = network->StallConnections(1, kClient);
+    send("2");
+    if (stall_ends_first) network->EndStalls(stalled);
+    network->EndStalls(again);
+    send("3");
+    EXPECT_EQ(Bytes(1), "");
+    network->RemoveBlock(kClient, 1, SimNetwork::Block::kHold);
+    send("4");
+    EXPECT_EQ(Bytes(1), stall_ends_first ? "1234" : "");
+    if (!stall_ends_first) network->EndStalls(stalled);
+    EXPECT_EQ(Bytes(1), "1234");
+  }
+}
+
 TEST_F(SimNetworkTest, ADuplicateMayComeOnTheNextConnection) {
   uint64_t stale = 0;
   for (uint64_t seed = 1; seed < 60 && stale == 0; ++seed) {

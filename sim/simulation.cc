@@ -380,6 +380,8 @@ void World::CountFaults(SimulationResult* result) const {
       {"connections_reset", network.connections_reset},
       {"connections_half_open", network.connections_half_open},
       {"connections_silenced", network.black_holes},
+      {"connections_stalled", network.connections_stalled},
+      {"messages_after_a_close", network.after_close},
       {"dials_failed", network.dials_failed},
       {"processes_killed", cluster.kills},
       {"power_losses", cluster.power_losses},

@@ -178,6 +178,7 @@ TEST(SimulationTest, EveryFaultAloneIsSurvived) {
       DiskFull{leader, 0, 500'000},
       DiskReadOnly{leader, 500'000},
       DamageDisk{leader, DamageKind::kLostWrite, 1},
+      PathStall{3, leader, 900'000},
   };
   EXPECT_EQ(faults.size(), std::variant_size_v<Fault>);
   for (const Fault& fault : faults) {
@@ -187,6 +188,33 @@ TEST(SimulationTest, EveryFaultAloneIsSurvived) {
     EXPECT_EQ(Text(result), "") << ToText(plan);
     EXPECT_EQ(CountOf(result.counts, "faults"), 1u);
   }
+}
+
+// A command that its client has given up on one connection and asked again on
+// another arrives when its answer is forgotten.
+TEST(SimulationTest, AStalledCommandComesAfterItsAnswerIsForgotten) {
+  const auto run = [](std::vector<TimedFault> faults) {
+    return RunSeed({.seed = 6,
+                    .seconds = 4,
+                    .operations_per_second = 100,
+                    .plan = FaultPlan{std::move(faults), kHealUs, {}}});
+  };
+  const auto seen = [](const SimulationResult& result) {
+    return result.probes >>
+               static_cast<int>(raft::ProbeId::kRepeatAnsweredCompacted) &
+           1;
+  };
+  std::vector<TimedFault> stalls;
+  const uint32_t nodes = DrawScenario({.seed = 6}).config.nodes;
+  for (Process client = nodes; client < nodes + 3; ++client) {
+    stalls.push_back(
+        {900'000, PathStall{client, {Victim::kLeader}, 1'500'000}});
+  }
+  const SimulationResult result = run(stalls);
+  EXPECT_EQ(Text(result), "");
+  EXPECT_GT(CountOf(result.faults, "messages_after_a_close"), 0u);
+  EXPECT_TRUE(seen(result));
+  EXPECT_FALSE(seen(run({})));
 }
 
 // The canary: if this passes unnoticed, no green run means anything.

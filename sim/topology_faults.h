@@ -48,6 +48,26 @@ enum class Shape : uint8_t {
 // it becomes a chain.
 uint64_t CutsOf(Shape shape, uint32_t nodes, Draws* draws);
 
+// One of the paths between two machines fails and is mended. The connections
+// that stand between `first` and the victim stall; whoever gives one up and
+// dials anew gets through on another path; then what was written to the old
+// ones arrives after all, closed or not:
+//   client -> n1: command 5, which stalls; the client dials n1 again
+//   client -> n1: command 5, answered; command 6, which says that 5 is answered
+//   the first connection: command 5, whose answer n1 has forgotten
+// The kernels' patience (TCP_USER_TIMEOUT) is longer, or it were a BlackHole.
+struct PathStall {
+  static constexpr std::string_view kName = "PathStall";
+  Process first = 0;
+  Victim victim;
+  int64_t length_us = 0;
+  bool operator==(const PathStall&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("first", first), f("victim", victim), f("length_us", length_us);
+  }
+};
+
 // A node's links to all others are cut and joined again and again. With a
 // period near the election timeout it is forgotten and heard in turns.
 struct Flap {
