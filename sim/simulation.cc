@@ -405,6 +405,7 @@ void World::CountFaults(SimulationResult* result) const {
       {"sessions_lost", workload.sessions_lost},
       {"requests_repeated", workload.requests_repeated},
       {"sessions_expired_together", workload.expired_together},
+      {"asked_by_two_sessions", workload.asked_by_two_sessions},
       {"leases_not_judged", workload.leases_not_judged},
       {"outcomes_unknown", workload.outcome_unknown},
   };

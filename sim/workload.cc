@@ -43,6 +43,8 @@ struct Workload::Client {
   LeaseBelief belief;
   // Newest `modified` that it saw of a key: for compare-and-set.
   std::map<std::string, registry::Revision> seen;
+  // What the life before had sent, without an answer: asked again by the next.
+  std::vector<CallBody> again;
 };
 
 Workload::Workload(const WorkloadOptions& options,
@@ -131,6 +133,10 @@ void Workload::Begin(uint32_t client) {
                     kUniqueRegistry, registry::RegistryKind::kUnique}));
   Issue(client, Operation(registry::CreateRegistry{
                     kDuplicateRegistry, registry::RegistryKind::kDuplicate}));
+  for (CallBody& body : std::exchange(born.again, {})) {
+    ++effects_.asked_by_two_sessions;
+    Issue(client, std::move(body));
+  }
   born.turns.Request();
 }
 
@@ -422,13 +428,32 @@ void Workload::Die(uint32_t client, bool power) {
   dying.turns.Die();
 }
 
+// A caller that keeps its own list asks for these again when it is back. Its
+// session is another then: a command may take effect in both, once in each.
+std::vector<CallBody> Workload::SentUnanswered(uint32_t client) const {
+  std::vector<CallBody> bodies;
+  for (const auto& [call, pending] : clients_.at(client)->pending) {
+    if (!pending.sent.has_value() || pending.done || pending.progress) continue;
+    const Operation& operation = pending.sent->operation;
+    // Begin asks for registries by itself; the session to be ended is gone.
+    if (std::holds_alternative<registry::CreateRegistry>(operation) ||
+        std::holds_alternative<registry::EndSession>(operation)) {
+      continue;
+    }
+    bodies.push_back(pending.body);
+  }
+  return bodies;
+}
+
 void Workload::Crash(uint32_t client, int64_t down_us) {
   client %= clients();
   Client& dying = at(client);
   if (dying.link == nullptr) return;
   ++effects_.client_crashes;
   Draws draws(options_.seed, Stream::kClient, client, dying.life, 1);
-  Die(client, draws.Chance(500'000));
+  const bool power = draws.Chance(500'000);
+  if (draws.Chance(500'000)) dying.again = SentUnanswered(client);
+  Die(client, power);
   scheduler_->After(down_us,
                     {SimEvent::Kind::kRestart, options_.first_process + client,
                      ++dying.restart});

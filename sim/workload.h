@@ -48,12 +48,13 @@ struct WorkloadEffects {
   uint64_t outcome_unknown = 0;  // and calls of clients that died
   uint64_t client_crashes = 0;
   uint64_t sessions_opened = 0;
-  uint64_t sessions_lost = 0;      // a client was told
-  uint64_t sessions_expired = 0;   // by the leader
-  uint64_t turns_late = 0;         // put off by a pause
-  uint64_t requests_repeated = 0;  // commands that were sent again
-  uint64_t expired_together = 0;   // entries that end several sessions
-  uint64_t leases_not_judged = 0;  // a clock was beyond the declared error
+  uint64_t sessions_lost = 0;          // a client was told
+  uint64_t sessions_expired = 0;       // by the leader
+  uint64_t turns_late = 0;             // put off by a pause
+  uint64_t requests_repeated = 0;      // commands that were sent again
+  uint64_t expired_together = 0;       // entries that end several sessions
+  uint64_t asked_by_two_sessions = 0;  // commands of a crashed client
+  uint64_t leases_not_judged = 0;      // a clock was beyond the declared error
   bool operator==(const WorkloadEffects&) const = default;
   template <typename F>
   void Fields(F&& f) const {
@@ -65,6 +66,7 @@ struct WorkloadEffects {
         f("sessions_expired", sessions_expired), f("turns_late", turns_late),
         f("requests_repeated", requests_repeated),
         f("expired_together", expired_together),
+        f("asked_by_two_sessions", asked_by_two_sessions),
         f("leases_not_judged", leases_not_judged);
   }
 };
@@ -140,6 +142,7 @@ class Workload : public ApplyWitness {
   void Judge(const Pending& pending, const registry::CallResult& result,
              bool session_over);
   void Die(uint32_t client, bool power);
+  std::vector<registry::CallBody> SentUnanswered(uint32_t client) const;
   void Report(const registry::checker::Violation& violation);
   void CheckLease(registry::SessionId expired, raft::Term term);
 
