@@ -343,6 +343,11 @@ raft::Time Client::SilenceLimit(const LaneState& lane) const {
   if (lane.outstanding.empty()) return raft::Time::Never();
   raft::Duration limit(options_.attempt_timeout.value()
                        << std::min(lane.silences, kPatienceDoublingsMax));
+  // Nobody is served by more patience than a call has:
+  //   five members, attempt_timeout 0.8 s, two silences before; n5 loses power
+  //   every call waits 3.2 s for n5, and then for the dials to two dead members
+  limit =
+      std::min(limit, std::max(options_.attempt_timeout, options_.deadline));
   if (options_.open_session && Leased()) {
     limit = std::min(limit, KeepAliveInterval());
   }
@@ -432,8 +437,13 @@ void Client::Pump(ClientEffects* effects) {
   }
 }
 
+// The bound is each link's own: what one that has died holds, until its silence
+// is noticed, must not stand in the way of the other. With one for both:
+//   in_flight_max 1: read 56 goes to n5, whose power fails, and is outstanding
+//   command 55 was refused by n4, lately deposed; n2 leads, 20 ms later
+//   the command is never sent again: its deadline passes, read 56 still there
 void Client::PumpCalls(LaneState* lane, ClientEffects* effects) {
-  while (in_flight() < options_.in_flight_max) {
+  while (lane->outstanding.size() < options_.in_flight_max) {
     const std::optional<CallId> next = NextToSend(*lane);
     if (!next.has_value()) return;
     Send(lane, *next, effects);
@@ -491,12 +501,6 @@ uint64_t Client::Emit(LaneState* lane, Asker asker,
   effects->push_back(
       SendRequest{lane->route.link(), {request, std::move(body)}});
   return request;
-}
-
-size_t Client::in_flight() const {
-  size_t sum = 0;
-  for (const LaneState& lane : lanes_) sum += lane.outstanding.size();
-  return sum;
 }
 
 size_t Client::waiting() const {

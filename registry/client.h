@@ -62,8 +62,9 @@ struct ClientOptions {
   // up. Twice and then four times as long if links before it were, and no call
   // was answered since: a leader that is merely slow (one whose messages get
   // lost, say) must not be left again and again just before it answers
-  // (simulate --profile=net, seed 204209 at 3f15638). At most a third of the
-  // TTL is used, so that a dead link does not cost the session.
+  // (simulate --profile=net, seed 204209 at 3f15638). But not longer than
+  // `deadline`, unless it is itself; and at most a third of the TTL is used, so
+  // that a dead link does not cost the session.
   raft::Duration attempt_timeout = raft::Millis(1000);
   // Dialling takes longer than this: given up.
   raft::Duration dial_timeout = raft::Millis(1000);
@@ -71,7 +72,8 @@ struct ClientOptions {
   raft::Duration backoff_min = raft::Millis(10);
   raft::Duration backoff_max = raft::Millis(1000);
   uint64_t seed = 0;  // disperses clients: first endpoint and jitter
-  // Requests outstanding at once; below kReplyWindow. Further calls wait.
+  // Requests outstanding at once on a link (`read_any`: there are two); below
+  // kReplyWindow. Further calls wait.
   uint32_t in_flight_max = 64;
   // Calls that wait; one more is answered `unavailable` at once.
   uint32_t waiting_max = 4096;
@@ -328,7 +330,6 @@ class Client {
   raft::Time SilenceLimit(const LaneState& lane) const;
   LaneState* LaneOf(LinkId link);
   LaneState& command_lane() { return lanes_[0]; }
-  size_t in_flight() const;
   size_t waiting() const;
 
   // client_session.cc: the session's life.

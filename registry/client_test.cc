@@ -173,6 +173,28 @@ TEST(ClientTest, PatienceGrowsUntilACallIsAnswered) {
   EXPECT_EQ(hand.now - asked, Millis(100));
 }
 
+// ... but not longer than a call may take.
+TEST(ClientTest, PatienceEndsWithACallsDeadline) {
+  ClientOptions options = Options();
+  options.session_ttl = raft::Duration(0);
+  options.attempt_timeout = Millis(100);
+  options.deadline = Millis(150);
+  Hand hand(options);
+  hand.OpenSessionNow();
+  hand.Start(1, Put("k"), hand.now + Millis(60'000));
+  hand.RunTo(hand.now + Millis(100));
+  ASSERT_EQ(hand.closes.size(), 1u);
+  for (int i = 0; i < 3; ++i) {
+    const size_t dialled = hand.dials.size();
+    while (hand.dials.size() == dialled) hand.TickTo(hand.now + Millis(1));
+    hand.Open();
+    const Time opened = hand.now;
+    const size_t closed = hand.closes.size();
+    while (hand.closes.size() == closed) hand.TickTo(hand.now + Millis(1));
+    EXPECT_EQ(hand.now - opened, Millis(150));
+  }
+}
+
 TEST(ClientTest, CallsGivenUpStillTellASilentLink) {
   ClientOptions options = Options();
   options.session_ttl = raft::Duration(0);
@@ -216,6 +238,43 @@ TEST(ClientTest, ReadAnyTakesASecondLink) {
   hand.Open();
   hand.Answer(hand.last(), ReadReply{.error = Error::kNotFound});
   EXPECT_EQ(hand.ResultOf(1), Error::kNotFound);
+}
+
+// Each link's requests are bounded by themselves: a member that has lost its
+// power holds up neither what goes to the other one nor what is sent there
+// again (simulate --seed=5983 at 4ab83bc).
+TEST(ClientTest, ASilentLinkHoldsUpNothingOfTheOther) {
+  ClientOptions options = Options();
+  options.read_any = true;
+  options.in_flight_max = 1;
+  options.attempt_timeout = Millis(2000);
+  Hand hand(options);
+  hand.OpenSessionNow();
+  const LinkId leader = hand.link;
+  hand.Start(1, Get("k"));
+  hand.Open();
+  ASSERT_EQ(hand.requests.size(), 1u);  // and it is never answered
+  hand.Start(2, Put("k"));
+  ASSERT_EQ(hand.requests.size(), 2u);
+  const Command command = Hand::CommandOf(hand.last());
+  hand.Start(3, Get("k"));
+  hand.Start(4, Put("k"));
+  EXPECT_EQ(hand.requests.size(), 2u);  // one on each link
+  hand.Step(ResponseReceived{leader, {hand.last().id, NotLeader("")}});
+  hand.RunTo(hand.now + Millis(20));  // the back-off
+  ASSERT_EQ(hand.requests.size(), 3u);
+  EXPECT_EQ(Hand::CommandOf(hand.last()), command);
+  hand.Step(ResponseReceived{leader, {hand.last().id, CommandReply{}}});
+  EXPECT_EQ(hand.ResultOf(2), Error::kOk);
+  EXPECT_EQ(hand.requests.size(), 4u);  // call 4's
+
+  // The other way about: the command's link is silent, reads are served.
+  hand.RunTo(hand.now + Millis(1900));  // the reads' link is given up ...
+  const size_t sent = hand.requests.size();
+  while (hand.dials.size() < 3) hand.TickTo(hand.client.NextDeadline());
+  hand.Open();  // ... and another one is found
+  ASSERT_EQ(hand.requests.size(), sent + 1);
+  EXPECT_TRUE(std::holds_alternative<ReadRequest>(hand.last().body));
 }
 
 // ---------------------------------------------------- retries and answers
