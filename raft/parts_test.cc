@@ -274,7 +274,7 @@ TEST(Progress, ProbesOnceThenStreams) {
   EXPECT_FALSE(progress.may_carry());
   EXPECT_FALSE(progress.must_ask());
   // No answer, but it lives: ask again, without the load.
-  progress.HeartbeatReplied();
+  progress.AskAgain();
   EXPECT_FALSE(progress.may_carry());
   EXPECT_TRUE(progress.must_ask());
   progress.Sent(Index(4), 0);

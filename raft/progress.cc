@@ -69,7 +69,7 @@ bool Progress::Refused(Index prev, Index guess) {
   return true;
 }
 
-void Progress::HeartbeatReplied() {
+void Progress::AskAgain() {
   if (state_ == State::kProbe) {
     // An empty append suffices to ask again; the one that is out may only be
     // waiting for the follower's disk.

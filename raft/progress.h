@@ -45,7 +45,7 @@ class InflightWindow {
 };
 
 // Two states. Probe: where the logs agree is a guess; one append at a time,
-// until an answer or the next heartbeat's reply. Replicate: they agree at
+// until an answer or the next heartbeat. Replicate: they agree at
 // `match`; appends stream, `next` moves when they are sent.
 class Progress {
  public:
@@ -82,10 +82,13 @@ class Progress {
   // `guess`. Late, doubled and reordered refusals change nothing (conformance
   // 4.6). True if the next append is to start elsewhere.
   bool Refused(Index prev, Index guess);
-  // It answers heartbeats: whatever is still unacknowledged may be lost.
-  void HeartbeatReplied();
+  // Whatever is still unacknowledged may be lost: when a heartbeat is due,
+  // since where messages get lost each leg that a repair takes gets lost as
+  // well now and then; and when one is answered, since a leader whose clock
+  // stands still has no heartbeat due, but answers reads by rounds of them.
+  void AskAgain();
   // The connection closed, the window's content is lost perhaps. Nothing more
-  // is sent until the follower answers a heartbeat.
+  // is sent until the follower says where it stands.
   void ConnectionClosed();
 
  private:

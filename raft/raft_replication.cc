@@ -180,7 +180,7 @@ void Raft::Handle(NodeId from, const AppendReply& reply) {
 
 void Raft::Handle(NodeId from, const HeartbeatReply& reply) {
   Peer* peer = PeerReplied(from, reply.term, reply.round);
-  if (peer != nullptr) peer->progress.HeartbeatReplied();
+  if (peer != nullptr) peer->progress.AskAgain();
 }
 
 void Raft::AdvanceCommit() {
@@ -226,7 +226,10 @@ void Raft::TickLeader() {
   ExpireAskedReads();
   if (now_ >= heartbeat_due_) {
     heartbeat_due_ = now_ + config_.heartbeat;
-    for (Peer& peer : peers_) SendHeartbeat(&peer);
+    for (Peer& peer : peers_) {
+      SendHeartbeat(&peer);
+      peer.progress.AskAgain();
+    }
   }
   if (now_ >= tell_commit_at_) TellCommit();
 }

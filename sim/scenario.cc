@@ -33,11 +33,18 @@ Bounds DrawBounds(uint64_t seed) {
     const uint64_t which = draws.Below(values.size());
     if (small) *bound = values.begin()[which];
   };
+  // Small appends or a small window, not both: a leader that has a single entry
+  // on its way at a time brings about one through in a round trip and, where
+  // every third message is lost, a few in a second. That is no fault to survive
+  // but less than what the clients ask for.
   raft::Limits& raft = bounds.node.raft;
-  shrink(&raft.append_bytes, {1, 200, 2'000});
-  shrink(&raft.append_entries, {1, 2, 5});
-  shrink(&raft.inflight_appends, {1, 2, 4});
-  shrink(&raft.inflight_bytes, {1, 500, 4'000});
+  if (draws.Chance(500'000)) {
+    shrink(&raft.append_bytes, {1, 200, 2'000});
+    shrink(&raft.append_entries, {1, 2, 5});
+  } else {
+    shrink(&raft.inflight_appends, {1, 2, 4});
+    shrink(&raft.inflight_bytes, {1, 500, 4'000});
+  }
   shrink(&raft.uncommitted_bytes, {200, 1'000, 5'000});
   shrink(&bounds.node.waiting_reads, {2, 4, 8});
   shrink(&bounds.node.leases_per_check, {1, 2});
