@@ -56,7 +56,13 @@ def without_aslr():
 
 def wardrobe(binaries, jobs):
     """All clothes: each binary in its own, the first in several."""
-    fill = {"MALLOC_PERTURB_": FILL, "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
+    # AddressSanitizer brings its own heap, which fills with a byte of its own.
+    sanitizer = os.environ.get("ASAN_OPTIONS", "")
+    fill = {
+        "MALLOC_PERTURB_": FILL,
+        "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0",
+        "ASAN_OPTIONS": f"{sanitizer}:malloc_fill_byte={FILL}".lstrip(":"),
+    }
     clothes = [Clothes("plain", binaries[0][1], jobs)]
     clothes.append(
         Clothes(
