@@ -45,8 +45,8 @@ class InflightWindow {
 };
 
 // Two states. Probe: where the logs agree is a guess; one append at a time,
-// until an answer or the next heartbeat. Replicate: they agree at
-// `match`; appends stream, `next` moves when they are sent.
+// until an answer or the next heartbeat. Replicate: they agree at `match`;
+// appends stream, `next` moves when they are sent.
 class Progress {
  public:
   enum class State : uint8_t { kProbe = 0, kReplicate = 1 };
@@ -87,8 +87,8 @@ class Progress {
   // well now and then; and when one is answered, since a leader whose clock
   // stands still has no heartbeat due, but answers reads by rounds of them.
   void AskAgain();
-  // The connection closed, the window's content is lost perhaps. Nothing more
-  // is sent until the follower says where it stands.
+  // The connection closed, the window's content is lost perhaps. No entries are
+  // sent until the follower says where it stands.
   void ConnectionClosed();
 
  private:

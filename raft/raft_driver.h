@@ -38,9 +38,11 @@ inline std::vector<Entry> MakeLog(const std::vector<uint64_t>& terms) {
 // told otherwise) every Persist.
 class Driver {
  public:
-  explicit Driver(int voters, Restored restored = {}, int self = 1)
-      : raft_(Config{.self = N(self), .voters = Voters(voters)},
-              std::move(restored), Time(0)) {}
+  explicit Driver(int voters, Restored restored = {}, int self = 1,
+                  const Limits& limits = {})
+      : raft_(
+            Config{.self = N(self), .voters = Voters(voters), .limits = limits},
+            std::move(restored), Time(0)) {}
 
   // The messages that left.
   std::vector<Send> Do(const Input& input) {

@@ -85,6 +85,42 @@ TEST(Replication, WindowIsBoundedInBytes) {
               testing::Contains(Probe{ProbeId::kWindowFull}));
 }
 
+// What the configuration says, not the constants, bounds what a leader sends
+// ...
+TEST(Replication, SmallerLimitsBoundAppendsAndWindow) {
+  const auto sent = [](const Limits& limits) {
+    Driver driver(2, {}, 1, limits);
+    driver.LeadAndCommit();
+    std::vector<size_t> entries;
+    for (const Send& send :
+         driver.Do(Propose{std::vector<Bytes>(5, Bytes("x"))})) {
+      entries.push_back(std::get<AppendRequest>(send.message).entries.size());
+    }
+    return entries;
+  };
+  using testing::ElementsAre;
+  EXPECT_THAT(sent({}), ElementsAre(5));
+  EXPECT_THAT(sent({.append_entries = 2}), ElementsAre(2, 2, 1));
+  EXPECT_THAT(sent({.append_bytes = 1}), ElementsAre(1, 1, 1, 1, 1));
+  EXPECT_THAT(sent({.append_entries = 1, .inflight_appends = 2}),
+              ElementsAre(1, 1));
+  EXPECT_THAT(sent({.append_entries = 3, .inflight_bytes = 1}), ElementsAre(3));
+}
+
+// ... and takes.
+TEST(Replication, ASmallerLimitRefusesProposals) {
+  Driver driver(2, {}, 1, {.uncommitted_bytes = 100});
+  driver.LeadAndCommit();
+  const Propose propose{{Bytes(std::string(200, 'x'))}};
+  driver.Do(propose);
+  EXPECT_EQ(driver.All<Proposed>().size(), 1u);  // into an empty pipeline
+  driver.Do(propose);
+  EXPECT_THAT(
+      driver.All<ProposalRefused>(),
+      testing::ElementsAre(ProposalRefused{RefusalReason::kOverloaded}));
+  EXPECT_TRUE(driver.All<Proposed>().empty());
+}
+
 // Conformance 11.5.
 TEST(Replication, TooMuchUncommittedIsRefused) {
   Driver driver(3);

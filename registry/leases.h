@@ -52,9 +52,8 @@ class Leases {
   // Whether an expiry of the session was proposed and not resolved.
   bool expiring(SessionId session) const;
 
-  // Sessions whose lease ran out, at most as many as are looked at; each
-  // once per
-  // leadership. Empty unless leading.
+  // Sessions whose lease ran out, at most as many as are looked at; each once
+  // per leadership. Empty unless leading.
   std::vector<SessionId> TakeExpired(raft::Time now);
   // The expiry of these did not enter the log: they are tried again.
   void ExpiryRefused(const std::vector<SessionId>& sessions, raft::Time now);

@@ -31,23 +31,21 @@ namespace registry {
 // Requests that may wait for a read index at once; above it, `unavailable`.
 inline constexpr size_t kWaitingReadsMax = 1 << 16;
 
-// How much of a node's bounds is used; see raft::Limits.
+// How much of a node's bounds is used; see raft::Limits, which are beside
+// these.
 struct Limits {
   static constexpr std::string_view kName = "Limits";
-  raft::Limits raft;
   uint64_t waiting_reads = kWaitingReadsMax;
   uint64_t leases_per_check = kLeasesPerCheckMax;
 
   constexpr bool valid() const {
-    return raft.valid() && waiting_reads >= 1 &&
-           waiting_reads <= kWaitingReadsMax && leases_per_check >= 1 &&
-           leases_per_check <= kLeasesPerCheckMax;
+    return waiting_reads >= 1 && waiting_reads <= kWaitingReadsMax &&
+           leases_per_check >= 1 && leases_per_check <= kLeasesPerCheckMax;
   }
   bool operator==(const Limits&) const = default;
   template <typename F>
   void Fields(F&& f) const {
-    f("raft", raft), f("waiting_reads", waiting_reads),
-        f("leases_per_check", leases_per_check);
+    f("waiting_reads", waiting_reads), f("leases_per_check", leases_per_check);
   }
 };
 
@@ -58,7 +56,6 @@ struct NodeConfig {
   // The longest lease that this node, as leader, lets a client ask for. Not
   // part of what an entry means: members may differ in it.
   raft::Duration session_ttl_max = kTtlMax;
-  // Those of `raft` are this one's: limits.raft.
   Limits limits;
 };
 
@@ -66,8 +63,6 @@ struct NodeConfig {
 struct NodeLoad {
   size_t commands = 0;
   size_t reads = 0;  // keep-alives included
-  // Proposals to end sessions that the log had no room for, since the boot.
-  uint64_t expiries_refused = 0;
   bool operator==(const NodeLoad&) const = default;
 };
 
@@ -92,9 +87,10 @@ class Node {
   const Limits& limits() const { return config_.limits; }
   NodeLoad load() const {
     return {.commands = batch_.size() + pending_.size(),
-            .reads = waiting_reads_,
-            .expiries_refused = counters_.expiries_refused};
+            .reads = waiting_reads_};
   }
+  // Proposals to end sessions that the log had no room for, since the boot.
+  uint64_t expiries_refused() const { return counters_.expiries_refused; }
   StatusReply Status() const;
 
  private:

@@ -246,5 +246,15 @@ TEST(LeasesTest, OneCallLooksAtABoundedNumber) {
   EXPECT_EQ(leases.TakeExpired(Time(5'900'000)).size(), kLeasesPerCheckMax);
 }
 
+TEST(LeasesTest, ASmallerNumberOfLooks) {
+  Leases leases(/*per_check=*/2);
+  for (size_t i = 1; i <= 3; ++i) {
+    leases.Add(SessionId(i), Millis(800), Time(0));
+  }
+  leases.StartLeading(Time(0));
+  EXPECT_EQ(leases.TakeExpired(Time(900'000)).size(), 2u);
+  EXPECT_EQ(leases.TakeExpired(Time(900'000)).size(), 1u);
+}
+
 }  // namespace
 }  // namespace registry

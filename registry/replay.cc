@@ -39,14 +39,13 @@ ReplicaOptions OptionsOf(const wire::TraceHeader& header) {
   // A trace of before they could be set says nothing of them.
   if (header.has_limits()) {
     const wire::TraceLimits& told = header.limits();
-    options.limits =
-        Limits{.raft = {.append_bytes = told.append_bytes(),
-                        .append_entries = told.append_entries(),
-                        .inflight_appends = told.inflight_appends(),
-                        .inflight_bytes = told.inflight_bytes(),
-                        .uncommitted_bytes = told.uncommitted_bytes()},
-               .waiting_reads = told.waiting_reads(),
-               .leases_per_check = told.leases_per_check()};
+    options.raft_limits = {.append_bytes = told.append_bytes(),
+                           .append_entries = told.append_entries(),
+                           .inflight_appends = told.inflight_appends(),
+                           .inflight_bytes = told.inflight_bytes(),
+                           .uncommitted_bytes = told.uncommitted_bytes()};
+    options.limits = {.waiting_reads = told.waiting_reads(),
+                      .leases_per_check = told.leases_per_check()};
   }
   return options;
 }

@@ -39,7 +39,7 @@ absl::Status CheckOptions(const ReplicaOptions& options) {
     return absl::InvalidArgumentError(
         "the heartbeat must be above 0 and below the election timeout");
   }
-  if (!options.limits.valid()) {
+  if (!options.raft_limits.valid() || !options.limits.valid()) {
     return absl::InvalidArgumentError("a limit is 0 or above its maximum");
   }
   const std::vector<raft::NodeId> ids = MemberIds(options);
@@ -112,15 +112,15 @@ std::optional<TraceWriter> BeginTrace(const ReplicaOptions& options,
   header.set_dial_backoff_max(options.dial_backoff_max.value());
   header.set_handshake(options.handshake.value());
   header.set_frame_timeout(options.frame_timeout.value());
-  const Limits& limits = options.limits;
+  const raft::Limits& raft_limits = options.raft_limits;
   wire::TraceLimits* told = header.mutable_limits();
-  told->set_append_bytes(limits.raft.append_bytes);
-  told->set_append_entries(limits.raft.append_entries);
-  told->set_inflight_appends(limits.raft.inflight_appends);
-  told->set_inflight_bytes(limits.raft.inflight_bytes);
-  told->set_uncommitted_bytes(limits.raft.uncommitted_bytes);
-  told->set_waiting_reads(limits.waiting_reads);
-  told->set_leases_per_check(limits.leases_per_check);
+  told->set_append_bytes(raft_limits.append_bytes);
+  told->set_append_entries(raft_limits.append_entries);
+  told->set_inflight_appends(raft_limits.inflight_appends);
+  told->set_inflight_bytes(raft_limits.inflight_bytes);
+  told->set_uncommitted_bytes(raft_limits.uncommitted_bytes);
+  told->set_waiting_reads(options.limits.waiting_reads);
+  told->set_leases_per_check(options.limits.leases_per_check);
   header.set_now(now.micros());
   std::optional<TraceWriter> trace(ports.trace);
   trace->Begin(std::move(header), recovered);
@@ -136,7 +136,7 @@ NodeConfig MakeNodeConfig(const ReplicaOptions& options,
                            .election = options.election,
                            .seed = options.seed,
                            .boot = options.boot,
-                           .limits = options.limits.raft},
+                           .limits = options.raft_limits},
       .cluster = identity.cluster,
       .members = options.members,
       .session_ttl_max = options.session_ttl_max,

@@ -53,6 +53,7 @@ struct ReplicaOptions {
   // drawn by the simulator.
   uint64_t boot = 0;
   raft::storage::StorageOptions storage;
+  raft::Limits raft_limits;
   Limits limits;
 
   // A message to a peer whose connection has this much queued is dropped (Raft
@@ -157,8 +158,8 @@ class Replica : public TransportHandler {
     uint64_t wal_entries = 0;  // log entries in those
     uint64_t peer_dials = 0;
     uint64_t peer_connects = 0;          // dials that reached the right peer
-    uint64_t peer_messages_dropped = 0;  // not connected, or ...
-    uint64_t peer_queues_full = 0;       // ... over the bound
+    uint64_t peer_messages_dropped = 0;  // not connected, or over the bound
+    uint64_t peer_queues_full = 0;       // of these: over the bound
     uint64_t clients_accepted = 0;
     uint64_t clients_overrun = 0;  // closed: did not read their replies
     uint64_t handshakes_timed_out = 0;

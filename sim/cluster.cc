@@ -115,6 +115,7 @@ registry::ReplicaOptions Cluster::ReplicaOptionsOf(uint32_t node) const {
       .seed = options_.seed,
       .boot = draws.Next(),
       .storage = options_.storage,
+      .raft_limits = options_.bounds.raft,
       .limits = options_.bounds.node,
       .peer_queue_bytes_max = options_.bounds.peer_queue_bytes,
       .client_queue_bytes_max = options_.bounds.client_queue_bytes,

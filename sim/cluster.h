@@ -32,12 +32,12 @@
 #include <vector>
 
 #include "registry/replica.h"
+#include "sim/bounds.h"
 #include "sim/cluster_checker.h"
 #include "sim/cut_point.h"
 #include "sim/fault_budget.h"
 #include "sim/load_checkers.h"
 #include "sim/random.h"
-#include "sim/scenario.h"
 #include "sim/scheduler.h"
 #include "sim/sim_disk.h"
 #include "sim/sim_disk_queue.h"

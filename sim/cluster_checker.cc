@@ -134,7 +134,7 @@ void ClusterChecker::OnStep(uint32_t node, Instant now,
   if (std::holds_alternative<raft::Flush>(event)) {
     const bool sure = after.commit_term == after.term;
     const uint64_t refused =
-        std::exchange(view.expiries_refused, stepped.load().expiries_refused);
+        std::exchange(view.expiries_refused, stepped.expiries_refused());
     lease_ends_.OnTurnEnd(
         node,
         {.leads_in = sure ? leads_in : std::nullopt,

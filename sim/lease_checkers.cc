@@ -209,6 +209,7 @@ void LeaseEnd::OnTurnEnd(uint32_t node, const Turn& turn,
     view.since = view.look_at = view.now;
     for (auto& [session, lease] : view.leases) {
       lease.ending = false;
+      lease.retry_at = raft::Time();
       lease.turns_late = 0;
     }
   }

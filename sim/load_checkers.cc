@@ -28,7 +28,10 @@ class Requirements {
 
 Load LoadOf(const registry::Node& node) {
   const raft::Raft& raft = node.raft();
-  Load load{.raft = raft.load(), .node = node.load(), .limits = node.limits()};
+  Load load{.raft = raft.load(),
+            .node = node.load(),
+            .raft_limits = raft.config().limits,
+            .limits = node.limits()};
   const raft::Index applied = node.state().applied();
   load.unapplied = raft.last_index() - applied;
   if (raft.role() != raft::Role::kLeader) return load;
@@ -46,27 +49,28 @@ Load LoadOf(const registry::Node& node) {
 }
 
 std::string WhyTooMuch(const Load& load) {
-  Requirements limits;
-  const raft::Limits& raft = load.limits.raft;
+  Requirements requirements;
+  const raft::Limits& raft = load.raft_limits;
   // One append may pass the bound on bytes, and an append its own by one entry.
   const uint64_t append_slack = raft.append_bytes + raft::kEntryBytesMax;
-  limits.Require(load.appends_in_flight, raft.inflight_appends,
-                 "appends in flight");
-  limits.Require(load.append_bytes_in_flight,
-                 raft.inflight_bytes + append_slack,
-                 "bytes of appends in flight");
-  limits.Require(load.raft.uncommitted_bytes,
-                 raft.uncommitted_bytes + kProposalSlack,
-                 "bytes that are not committed");
+  requirements.Require(load.appends_in_flight, raft.inflight_appends,
+                       "appends in flight");
+  requirements.Require(load.append_bytes_in_flight,
+                       raft.inflight_bytes + append_slack,
+                       "bytes of appends in flight");
+  requirements.Require(load.raft.uncommitted_bytes,
+                       raft.uncommitted_bytes + kProposalSlack,
+                       "bytes that are not committed");
   // Back-pressure is counted in bytes: a count that drifts stops all writes.
   if (load.unapplied <= kUnappliedCounted) {
-    limits.Require(load.raft.uncommitted_bytes, load.unapplied_bytes,
-                   "bytes counted as not committed");
+    requirements.Require(load.raft.uncommitted_bytes, load.unapplied_bytes,
+                         "bytes counted as not committed");
   }
-  limits.Require(load.node.reads, load.limits.waiting_reads, "reads wait");
-  limits.Require(load.node.commands, load.unapplied,
-                 "commands wait for entries");
-  return limits.Take();
+  requirements.Require(load.node.reads, load.limits.waiting_reads,
+                       "reads wait");
+  requirements.Require(load.node.commands, load.unapplied,
+                       "commands wait for entries");
+  return requirements.Take();
 }
 
 std::string WhatWaits(const Load& load) {

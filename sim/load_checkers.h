@@ -16,7 +16,8 @@ namespace sim {
 struct Load {
   raft::RaftLoad raft;
   registry::NodeLoad node;
-  registry::Limits limits;  // of the node itself
+  raft::Limits raft_limits;  // of the node itself
+  registry::Limits limits;
   // Of the follower that is furthest behind its leader.
   size_t appends_in_flight = 0;
   size_t append_bytes_in_flight = 0;

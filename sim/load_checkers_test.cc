@@ -45,12 +45,12 @@ TEST(LoadTest, TheLimitsAreTheNodes) {
             .append_bytes_in_flight = 300,
             .unapplied = 20};
   EXPECT_EQ(WhyTooMuch(load), "");
-  load.limits.raft.inflight_appends = 3;
+  load.raft_limits.inflight_appends = 3;
   load.limits.waiting_reads = 2;
   EXPECT_EQ(WhyTooMuch(load), "");
-  load.limits.raft.inflight_appends = 2;
+  load.raft_limits.inflight_appends = 2;
   EXPECT_EQ(WhyTooMuch(load), "3 appends in flight, at most 2");
-  load.limits.raft.inflight_appends = 3;
+  load.raft_limits.inflight_appends = 3;
   load.limits.waiting_reads = 1;
   EXPECT_EQ(WhyTooMuch(load), "2 reads wait, at most 1");
 }

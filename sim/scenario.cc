@@ -37,7 +37,7 @@ Bounds DrawBounds(uint64_t seed) {
   // on its way at a time brings about one through in a round trip and, where
   // every third message is lost, a few in a second. That is no fault to survive
   // but less than what the clients ask for.
-  raft::Limits& raft = bounds.node.raft;
+  raft::Limits& raft = bounds.raft;
   if (draws.Chance(500'000)) {
     shrink(&raft.append_bytes, {1, 200, 2'000});
     shrink(&raft.append_entries, {1, 2, 5});

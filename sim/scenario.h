@@ -15,34 +15,13 @@
 #include <vector>
 
 #include "registry/client.h"
-#include "registry/replica.h"
+#include "sim/bounds.h"
 #include "sim/cut_point.h"
 #include "sim/fault_plan.h"
 #include "sim/sim_disk_queue.h"
 #include "sim/sim_network.h"
 
 namespace sim {
-
-// Bounds that a run of seconds would not meet as they ship, made small (the row
-// "internal" of faults.md 1.2). The core has no sites for this: it is its
-// ordinary configuration.
-struct Bounds {
-  static constexpr std::string_view kName = "Bounds";
-  registry::Limits node;
-  uint64_t peer_queue_bytes = registry::kPeerQueueBytesMax;
-  uint64_t client_queue_bytes = registry::kClientQueueBytesMax;
-  // A turn ends after so many inputs, and the next begins at once; 0: it takes
-  // whatever has arrived.
-  uint64_t inputs_per_turn = 0;
-
-  bool operator==(const Bounds&) const = default;
-  template <typename F>
-  void Fields(F&& f) const {
-    f("node", node), f("peer_queue_bytes", peer_queue_bytes),
-        f("client_queue_bytes", client_queue_bytes),
-        f("inputs_per_turn", inputs_per_turn);
-  }
-};
 
 // What a world is like when nothing is wrong. The defaults are what ships,
 // except that WAL segments are small, so that they roll.

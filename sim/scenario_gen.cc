@@ -219,7 +219,7 @@ WorldConfig MakeConfig(const Raw& raw) {
   config.disk.jitter_us = maker.Between(10, 200);
   config.links.delay_us = maker.Between(30, 1'500);
   config.links.jitter_us = maker.Between(10, 300);
-  raft::Limits& limits = config.bounds.node.raft;
+  raft::Limits& limits = config.bounds.raft;
   limits.append_entries =
       maker.OneOf<uint64_t>({raft::kAppendEntriesMax, 1, 3});
   limits.inflight_appends =

@@ -382,7 +382,7 @@ absl::Status Validate(const Scenario& scenario) {
   if (config.election_us <= config.heartbeat_us) {
     return Refuse("an election timeout is longer than a heartbeat");
   }
-  if (!config.bounds.node.valid()) {
+  if (!config.bounds.raft.valid() || !config.bounds.node.valid()) {
     return Refuse("a limit of the nodes is 0 or above its maximum");
   }
   if (scenario.plan.heal_at_us < 0) return Refuse("heal is before the start");
