@@ -45,6 +45,9 @@ bool IsKnown(uint16_t type) {
          type <= static_cast<uint16_t>(FrameType::kClientResponse);
 }
 
+// Heartbeats, answers and an append of one small entry fit in.
+constexpr size_t kSmallFrameBytes = 128;
+
 // In the order of the enum's numbers.
 constexpr std::array<std::string_view, kFrameErrors> kErrorNames = {
     "none",        "frame_too_large", "checksum", "unknown_type", "bad_flags",
@@ -61,6 +64,7 @@ std::string_view ToString(FrameError error) {
 
 size_t BeginFrame(std::string* out) {
   const size_t begin = out->size();
+  if (begin == 0) out->reserve(kSmallFrameBytes);
   out->append(kFrameHeaderBytes, '\0');
   return begin;
 }

@@ -19,9 +19,8 @@ class Rules {
 
   template <typename A, typename B>
   void Require(bool holds, std::string_view rule, const A& a, const B& b) {
-    if (holds) return;
-    violations_.push_back(ToString(self_) + ": " + std::string(rule) + " (" +
-                          Describe(a) + " vs " + Describe(b) + ")");
+    if (!holds) [[unlikely]]
+      Break(rule, a, b);
   }
   template <typename A, typename B>
   void RequireLe(const A& a, const B& b, std::string_view rule) {
@@ -35,6 +34,13 @@ class Rules {
   Invariants::Violations Take() { return std::move(violations_); }
 
  private:
+  template <typename A, typename B>
+  [[gnu::cold, gnu::noinline]] void Break(std::string_view rule, const A& a,
+                                          const B& b) {
+    violations_.push_back(ToString(self_) + ": " + std::string(rule) + " (" +
+                          Describe(a) + " vs " + Describe(b) + ")");
+  }
+
   NodeId self_;
   Invariants::Violations violations_;
 };

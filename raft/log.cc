@@ -14,16 +14,6 @@ Log::Log(std::vector<Entry> restored) {
   handed_ = last_index();
 }
 
-const Entry& Log::at(Index index) const {
-  CHECK_GE(index, Index(1));
-  CHECK_LE(index, last_index());
-  return entries_[index.value() - 1];
-}
-
-Term Log::TermAt(Index index) const {
-  return index == Index(0) ? Term(0) : at(index).term;
-}
-
 bool Log::Holds(Index index, Term term) const {
   return index <= last_index() && TermAt(index) == term;
 }
@@ -32,14 +22,19 @@ bool Log::AtLeastAsCompleteAs(Index index, Term term) const {
   return term != last_term() ? term > last_term() : index >= last_index();
 }
 
+Term Log::OlderTermAt(Index index) const {
+  const auto after =
+      std::upper_bound(runs_.begin(), runs_.end(), index,
+                       [](Index at, const Run& run) { return at < run.first; });
+  return after == runs_.begin() ? Term(0) : std::prev(after)->term;
+}
+
 Index Log::LastAtMost(Index bound, Term term) const {
-  const auto end =
-      entries_.begin() +
-      static_cast<ptrdiff_t>(std::min(bound, last_index()).value());
   const auto above = std::upper_bound(
-      entries_.begin(), end, term,
-      [](Term limit, const Entry& entry) { return limit < entry.term; });
-  return Index(static_cast<uint64_t>(above - entries_.begin()));
+      runs_.begin(), runs_.end(), term,
+      [](Term limit, const Run& run) { return limit < run.term; });
+  const Index last = above == runs_.end() ? last_index() : above->first - 1;
+  return std::min(bound, last);
 }
 
 std::vector<Entry> Log::Copy(Index first, size_t count) const {
@@ -53,14 +48,18 @@ std::vector<Entry> Log::Copy(Index first, size_t count) const {
 void Log::Append(Entry entry) {
   CHECK_EQ(entry.index, last_index() + 1);
   CHECK_GE(entry.term, last_term());
+  if (entry.term != last_term()) runs_.push_back({entry.index, entry.term});
+  last_ = entry.index;
   entries_.push_back(std::move(entry));
 }
 
 void Log::TruncateFrom(Index from) {
   CHECK_GE(from, Index(1));
   CHECK_LE(from, last_index());
-  entries_.resize(from.value() - 1);
   const Index kept = from - 1;
+  entries_.resize(kept.value());
+  last_ = kept;
+  while (!runs_.empty() && runs_.back().first > kept) runs_.pop_back();
   if (handed_ > kept) {
     truncate_from_ =
         truncate_from_ == Index(0) ? from : std::min(truncate_from_, from);

@@ -5,6 +5,7 @@
 #include <deque>
 #include <vector>
 
+#include "raft/check.h"
 #include "raft/message.h"
 #include "raft/raft_io.h"
 #include "raft/types.h"
@@ -20,8 +21,8 @@ class Log {
   // `restored` is contiguous from index 1 and durable.
   explicit Log(std::vector<Entry> restored);
 
-  Index last_index() const { return Index(entries_.size()); }
-  Term last_term() const { return TermAt(last_index()); }
+  Index last_index() const { return last_; }
+  Term last_term() const { return runs_.empty() ? Term(0) : runs_.back().term; }
   Index stable() const { return stable_; }
   size_t persists_under_way() const { return outstanding_.size(); }
   // Whether some of the entries from `from` on are on their way to the disk.
@@ -29,16 +30,25 @@ class Log {
     return from <= handed_ && stable_ < handed_;
   }
   // Requires 1 <= index <= last_index().
-  const Entry& at(Index index) const;
-  // Term 0 at index 0. Requires index <= last_index().
-  Term TermAt(Index index) const;
+  const Entry& at(Index index) const {
+    CHECK_GE(index, Index(1));
+    CHECK_LE(index, last_index());
+    return entries_[index.value() - 1];
+  }
+  // Term 0 at index 0. Requires index <= last_index(). Nearly always that of
+  // the last run; else O(log runs).
+  Term TermAt(Index index) const {
+    CHECK_LE(index, last_index());
+    return !runs_.empty() && index >= runs_.back().first ? runs_.back().term
+                                                         : OlderTermAt(index);
+  }
   // Whether the log holds this place; index 0 with term 0 always matches.
   bool Holds(Index index, Term term) const;
   // Whether a log that ends at (index, term) is at least as complete as this
   // one: the later last term wins, then the longer log (thesis 3.6.1).
   bool AtLeastAsCompleteAs(Index index, Term term) const;
   // The newest place at or before `bound` whose term is at most `term`; index
-  // 0 if there is none. O(log n): terms never fall.
+  // 0 if there is none. O(log runs).
   Index LastAtMost(Index bound, Term term) const;
 
   // The entries [first, first + count). Requires that they exist.
@@ -60,6 +70,14 @@ class Log {
   PersistToken DurableWith(Index index, PersistToken next) const;
 
  private:
+  // Entries of one term, which stand together since terms never fall. A term is
+  // asked for at every message, and there are as many runs as there were
+  // elections: no entry need be looked at.
+  struct Run {
+    Index first;
+    Term term;
+  };
+
   // A Persist under way. Its completion makes durable no more than what it
   // wrote and was not overwritten since:
   //   t1 = Persist{entries 3..5 of term 2}          stable_after 5
@@ -72,7 +90,11 @@ class Log {
     Index stable_after;
   };
 
+  Term OlderTermAt(Index index) const;
+
   std::deque<Entry> entries_;  // a deque: no pause to move them when it grows
+  Index last_;                 // its size
+  std::vector<Run> runs_;      // rising in both
   Index stable_;
   Index handed_;
   Index truncate_from_;  // in the next Persist; 0: nothing

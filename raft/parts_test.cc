@@ -130,12 +130,35 @@ TEST(Log, LastAtMostIsTheLinearScan) {
   for (uint64_t bound = 0; bound <= 10; ++bound) {
     for (uint64_t term = 0; term <= 9; ++term) {
       Index expected = std::min(Index(bound), log.last_index());
-      while (expected > Index(0) && log.TermAt(expected) > Term(term)) {
+      while (expected > Index(0) && log.at(expected).term > Term(term)) {
         --expected;
       }
       EXPECT_EQ(log.LastAtMost(Index(bound), Term(term)), expected)
           << bound << " " << term;
     }
+  }
+}
+
+TEST(Log, TermsAreThoseOfItsEntries) {
+  Log log;
+  uint64_t term = 1;
+  for (uint64_t round = 1; round <= 500; ++round) {
+    const uint64_t draw = Mix(round);
+    if (draw % 3 == 0 && log.last_index() > Index(0)) {
+      log.TruncateFrom(Index(1 + draw / 7 % log.last_index().value()));
+    } else {
+      term += draw / 5 % 3;
+      for (uint64_t i = draw / 11 % 4; i > 0; --i) {
+        log.Append({.index = log.last_index() + 1, .term = Term(term)});
+      }
+    }
+    ASSERT_EQ(log.TermAt(Index(0)), Term(0));
+    Term last;
+    for (Index i(1); i <= log.last_index(); ++i) {
+      last = log.at(i).term;
+      ASSERT_EQ(log.TermAt(i), last) << round << " " << i.value();
+    }
+    ASSERT_EQ(log.last_term(), last) << round;
   }
 }
 

@@ -222,7 +222,8 @@ class Replica : public TransportHandler {
 
   std::vector<Peer> peers_;  // the other members, in the order of options
   std::map<ConnectionId, Connection> connections_;
-  std::vector<ConnectionId> dirty_;  // with output of this turn
+  std::vector<ConnectionId> dirty_;    // with output of this turn
+  std::vector<ConnectionId> sending_;  // its memory, between two turns
   // Connections without an accepted hello, or in the middle of a frame.
   std::set<std::pair<raft::Time, ConnectionId>> deadlines_;
 

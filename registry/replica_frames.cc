@@ -142,7 +142,8 @@ size_t Replica::Send(ConnectionId id, std::string bytes) {
 
 // One write for each connection that has something to say.
 void Replica::SendQueued() {
-  for (const ConnectionId id : std::exchange(dirty_, {})) {
+  sending_.swap(dirty_);
+  for (const ConnectionId id : sending_) {
     const auto found = connections_.find(id);
     if (found == connections_.end()) continue;
     Connection* connection = &found->second;
@@ -158,6 +159,7 @@ void Replica::SendQueued() {
       Drop(id);
     }
   }
+  sending_.clear();
 }
 
 }  // namespace registry

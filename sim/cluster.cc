@@ -213,7 +213,7 @@ void Cluster::Observe(uint32_t node, const registry::Event& event,
 void Cluster::OnNetworkInput(uint32_t node, NetworkInput input) {
   Node& told = at(node);
   if (told.replica == nullptr) return;
-  told.inbox.push_back({.network = std::move(input)});
+  told.inbox.emplace_back().network = std::move(input);
   told.turns.Request();
 }
 
@@ -239,7 +239,10 @@ void Cluster::RunTurn(uint32_t node) {
   Node& running = at(node);
   Replica& replica = *running.replica;
   effects_.turns_slow += running.slowness > 100;
-  const std::vector<Input> inbox = std::exchange(running.inbox, {});
+  // What arrives meanwhile waits for the next turn. The memory stays in use.
+  std::vector<Input>& inbox = running.reading;
+  inbox.clear();
+  inbox.swap(running.inbox);
   const uint64_t most = options_.bounds.inputs_per_turn;
   size_t next = 0;
   bool goes_on = true;

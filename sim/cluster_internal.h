@@ -104,6 +104,7 @@ struct Cluster::Node {
   std::unique_ptr<Ports> ports;
   std::unique_ptr<registry::Replica> replica;  // dies before what it stands on
   std::vector<Input> inbox;
+  std::vector<Input> reading;  // its memory, between two turns
   uint64_t boots = 0;
   uint64_t crashes = 0;
   uint64_t clocks = 0;

@@ -14,13 +14,18 @@ constexpr uint64_t kProposalSlack = raft::kUncommittedBytesMax;
 class Requirements {
  public:
   void Require(uint64_t has, uint64_t most, std::string_view of_what) {
-    if (has <= most || !why_.empty()) return;
-    why_ = std::to_string(has) + " " + std::string(of_what) + ", at most " +
-           std::to_string(most);
+    if (has > most && why_.empty()) [[unlikely]]
+      Fail(has, most, of_what);
   }
   std::string Take() { return std::move(why_); }
 
  private:
+  [[gnu::cold, gnu::noinline]] void Fail(uint64_t has, uint64_t most,
+                                         std::string_view of_what) {
+    why_ = std::to_string(has) + " " + std::string(of_what) + ", at most " +
+           std::to_string(most);
+  }
+
   std::string why_;
 };
 

@@ -37,7 +37,7 @@ using RunScenario = std::function<Outcome(const Scenario&)>;
 // Bounds that do not depend on the machine: the result is the same everywhere.
 struct ShrinkOptions {
   uint64_t runs_max = 4'000;
-  uint64_t events_max = 30'000'000;
+  uint64_t events_max = 20'000'000;  // some 40 s of CPU
 };
 
 struct Shrunk {

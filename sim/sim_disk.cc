@@ -439,16 +439,22 @@ absl::Status SimDisk::Sync(InodeId id, const std::string& path) {
   if (options_.lie_about_fsync) return absl::OkStatus();
   // Replayed rather than copied from `current`: pages dropped by a failed sync
   // stay lost.
+  const auto last =
+      std::find_if(inode.unsynced.rbegin(), inode.unsynced.rend(),
+                   [](const Change& change) { return !change.data.empty(); });
   for (const Change& change : inode.unsynced) {
-    if (!change.data.empty()) {
-      std::string before =
-          change.offset < inode.durable.size()
-              ? inode.durable.substr(change.offset, change.data.size())
-              : "";
+    std::string before;
+    const bool is_last = last != inode.unsynced.rend() && &change == &*last;
+    if (is_last) {
+      if (change.offset < inode.durable.size()) {
+        before = inode.durable.substr(change.offset, change.data.size());
+      }
       before.resize(change.data.size(), '\0');
-      last_write_ = {id, change.offset, change.data, std::move(before)};
     }
     ApplyChange(change, &inode.durable);
+    if (is_last) {
+      last_write_ = {id, change.offset, change.data, std::move(before)};
+    }
   }
   inode.unsynced.clear();
   return absl::OkStatus();

@@ -195,6 +195,7 @@ void SimNetwork::SendFrames(uint32_t connection, int side, std::string bytes) {
     sender.partial.clear();
   }
   Flight run{.connection = connection, .from_side = static_cast<uint8_t>(side)};
+  bool apart = false;  // some met a fault: else `bytes` is the run, not copied
   size_t at = 0;
   while (true) {
     const std::string_view rest = std::string_view(bytes).substr(at);
@@ -206,16 +207,25 @@ void SimNetwork::SendFrames(uint32_t connection, int side, std::string bytes) {
     ++sender.sent;
     ++effects_.frames;
     bool corrupt = false;
-    if (!FrameMeetsFault(connection, side, rest.substr(0, size), &corrupt)) {
-      const size_t begin = run.bytes.size();
-      run.bytes.append(rest.substr(0, size));
-      run.number = sender.sent;
-      if (corrupt) {
-        Corrupt(raft::Mix(connection, sender.sent), &run.bytes, begin);
-        run.corrupted = true;
-      }
+    const std::string_view frame = rest.substr(0, size);
+    const bool alone = FrameMeetsFault(connection, side, frame, &corrupt);
+    if (!apart && (alone || corrupt)) {
+      run.bytes.assign(bytes, 0, at);
+      apart = true;
     }
     at += size;
+    if (alone) continue;
+    run.number = sender.sent;
+    const size_t begin = run.bytes.size();
+    if (apart) run.bytes.append(frame);
+    if (corrupt) {
+      Corrupt(raft::Mix(connection, sender.sent), &run.bytes, begin);
+      run.corrupted = true;
+    }
+  }
+  if (!apart) {
+    bytes.resize(at);
+    run.bytes = std::move(bytes);
   }
   if (!run.bytes.empty()) Launch(std::move(run));
 }
@@ -386,7 +396,7 @@ void SimNetwork::ReleaseHeld(Link* link) {
   for (const uint32_t id : held) Arrive(id);
 }
 
-void SimNetwork::Deliver(Flight flight) {
+void SimNetwork::Deliver(Flight&& flight) {
   switch (flight.kind) {
     case FlightKind::kDial:
       return DeliverDial(flight);
@@ -429,7 +439,7 @@ void SimNetwork::DeliverAccept(const Flight& flight) {
                          .connection = IdOf(flight.connection, 0)});
 }
 
-void SimNetwork::DeliverData(Flight flight) {
+void SimNetwork::DeliverData(Flight&& flight) {
   const bool was_gone =
       connections_[flight.connection].sides[1 - flight.from_side].state !=
       State::kOpen;
@@ -458,7 +468,11 @@ void SimNetwork::DeliverData(Flight flight) {
   if (flight.corrupted) ++effects_.bytes_corrupted;
   effects_.after_close +=
       flight.stalled && connection.sides[1 - to].state == State::kGone;
-  receiver.unread += flight.bytes;
+  if (receiver.unread.empty()) {
+    receiver.unread.swap(flight.bytes);
+  } else {
+    receiver.unread += flight.bytes;
+  }
   if (!receiver.read_scheduled) ReadSome(flight.connection, to);
 }
 

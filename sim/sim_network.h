@@ -270,10 +270,10 @@ class SimNetwork {
   void Reflow(Process from, Process to);
 
   void Arrive(uint32_t id);
-  void Deliver(Flight flight);
+  void Deliver(Flight&& flight);
   void DeliverDial(const Flight& flight);
   void DeliverAccept(const Flight& flight);
-  void DeliverData(Flight flight);
+  void DeliverData(Flight&& flight);
   void DeliverEnd(const Flight& flight);
   bool Reroute(Flight* flight);
   void ReleaseHeld(Link* link);

@@ -31,6 +31,7 @@ struct Workload::Client {
   Turns turns;
   std::unique_ptr<ClientLink> link;
   std::vector<NetworkInput> inbox;
+  std::vector<NetworkInput> reading;  // its memory, between two turns
   uint64_t life = 0;
   uint64_t last_call = 0;
   std::vector<const TimedOperation*> due;  // to ask in the next turn
@@ -180,7 +181,9 @@ void Workload::OnEvent(const SimEvent& event) {
 
 void Workload::RunTurn(uint32_t client) {
   Client& running = at(client);
-  const std::vector<NetworkInput> inbox = std::exchange(running.inbox, {});
+  std::vector<NetworkInput>& inbox = running.reading;
+  inbox.clear();
+  inbox.swap(running.inbox);
   running.link->OnTime(running.turns.Read());
   for (const NetworkInput& input : inbox) {
     Dispatch(input, running.link.get());

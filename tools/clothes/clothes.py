@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 
-FILL = "165"  # glibc fills what malloc returns with its complement
+FILL = 0x5A  # what malloc returns is full of this byte
 EXIT_DIFFER = 13
 TRIES = 8  # to see once more what may depend on chance
 
@@ -59,7 +59,7 @@ def wardrobe(binaries, jobs):
     # AddressSanitizer brings its own heap, which fills with a byte of its own.
     sanitizer = os.environ.get("ASAN_OPTIONS", "")
     fill = {
-        "MALLOC_PERTURB_": FILL,
+        "MALLOC_PERTURB_": str(0xFF - FILL),  # glibc takes the complement
         "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0",
         "ASAN_OPTIONS": f"{sanitizer}:malloc_fill_byte={FILL}".lstrip(":"),
     }
