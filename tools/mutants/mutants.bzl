@@ -4,7 +4,7 @@ The product carries no mutation switches. `planted` applies a patch to a copy of
 the one file that it touches; `mutant` links `simulate` with it: the object is
 linked whole, before the library that holds the true one, so the linker never
 takes that. Only the patched file is compiled again. A patch that no longer
-applies fails the build and is to be refreshed; an object that does not define
+applies fails the build of `//...` and is to be refreshed; an object that does not define
 all that the true one does is refused by the linker (defined twice).
 
 Checkers are blinded in the same way: a mutant that is linked with a broken
@@ -50,7 +50,6 @@ def planted(name, file, patch, deps = []):
         cmd = ("cp $(location %s) $@ && chmod u+w $@ && " +
                "patch --quiet --fuzz=0 $@ $(location %s)") % (file, patch),
         message = "Planting " + name,
-        tags = ["manual"],
     )
     cc_library(
         name = name + "_object",
