@@ -239,8 +239,11 @@ std::optional<RecordHeader> ReadMisplacedHeader(std::string_view segment,
     return std::nullopt;
   }
   const uint64_t place = Get<uint64_t>(segment, offset + kBatchOffsetAt);
-  if (place == offset) return std::nullopt;
-  return ParseHeader(segment, offset, owner, sequence, place);
+  if (place != offset) {
+    const auto moved = ParseHeader(segment, offset, owner, sequence, place);
+    if (moved.has_value()) return moved;
+  }
+  return ParseHeader(segment, offset, owner, sequence + 1, place);
 }
 
 bool BodyIsIntact(std::string_view segment, uint64_t offset,

@@ -95,7 +95,8 @@ std::optional<RecordHeader> ReadRecordHeader(std::string_view segment,
                                              const WalOwner& owner,
                                              uint64_t sequence);
 // The same of a record that stands at `offset` of the segment but was written
-// for another place in it: as the first of a batch, which names that place.
+// for another place, in it or in the next segment: as the first of a batch,
+// which names that place.
 std::optional<RecordHeader> ReadMisplacedHeader(std::string_view segment,
                                                 uint64_t offset,
                                                 const WalOwner& owner,

@@ -33,6 +33,8 @@ constexpr Verdict I = Verdict::kImpossible;
 //   B1 is gone, in its place stands B2, and where B2 should be are zeros:
 //   without a look at B2 that is a torn B1, and two acknowledged batches would
 //   be cut
+// B2 may be the first of the next segment, which has no name yet: then B1 and
+// the batch before it can be gone, as a header comes with it.
 constexpr Verdict kVerdicts[4][3][2] = {
     // Later:       kNone           kFound          kMisplaced
     // Synced:  not beyond, beyond  (likewise)
@@ -125,7 +127,7 @@ class SegmentReader {
     uint64_t mark = 0;
     for (uint64_t at = end_.offset; at < bytes_.size();
          at += kRecordAlignment) {
-      if (IsMisplaced(at)) end_.later = Later::kMisplaced;
+      if (IsMisplaced(at) || IsNextSegment(at)) end_.later = Later::kMisplaced;
       if (at == end_.offset) continue;
       const auto record =
           ReadRecordHeader(bytes_, at, header_.owner, header_.sequence);
@@ -141,6 +143,17 @@ class SegmentReader {
     const auto record =
         ReadMisplacedHeader(bytes_, at, header_.owner, header_.sequence);
     return record.has_value() && record->number >= log_->state.next_record;
+  }
+
+  // The header of the segment that follows this one stands here. (A disk writes
+  // sectors.)
+  bool IsNextSegment(uint64_t at) const {
+    if (at % kBlockBytesMin != 0) return false;
+    const absl::StatusOr<SegmentHeader> header =
+        DecodeSegmentHeader(bytes_.substr(at));
+    return header.ok() && header->owner == header_.owner &&
+           header->sequence == header_.sequence + 1 &&
+           header->state.next_record >= log_->state.next_record;
   }
 
   const std::string_view bytes_;
