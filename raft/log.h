@@ -99,6 +99,8 @@ class Log {
   Index handed_;
   Index truncate_from_;  // in the next Persist; 0: nothing
   std::vector<Outstanding> outstanding_;
+
+  friend struct StateHash;  // for tools/model_check
 };
 
 }  // namespace raft

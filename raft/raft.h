@@ -251,6 +251,8 @@ class Raft {
   ReadId last_read_;                      // newest id given by the host
   std::vector<Read> asked_;               // no round begun, not forwarded yet
   std::vector<ForwardedRead> forwarded_;  // ids rise
+
+  friend struct StateHash;  // for tools/model_check
 };
 
 }  // namespace raft

@@ -60,19 +60,20 @@ def planted(name, file, patch, deps = []):
         deps = [LIBRARIES.get(file) or LIBRARIES[package]] + deps,
     )
 
-def mutant(name, patches):
-    """Defines `simulate_<name>`: //tools:simulate with one bug.
+def mutant(name, patches, tool = "simulate"):
+    """Defines `<tool>_<name>`: //tools:<tool> with one bug.
 
     Args:
       name: of the bug.
       patches: names of what was `planted`.
+      tool: which tool of //tools.
     """
     cc_binary(
-        name = "simulate_" + name,
+        name = "%s_%s" % (tool, name),
         testonly = True,
         tags = ["manual"],
         deps = [":%s_object" % patch for patch in patches] +
-               ["//tools:simulate_main"],
+               ["//tools:%s_main" % tool],
     )
 
 def blinded(name, patches, checker):

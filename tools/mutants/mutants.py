@@ -240,6 +240,7 @@ def main():
         if args.scenarios
         else tempfile.mkdtemp(dir=os.environ.get("TEST_TMPDIR"))
     )
+    os.makedirs(folder, exist_ok=True)
     only = args.only.split(",") if args.only else None
     results, badly_shrunk = [], 0
     print(f"{'mutant':28} {'seed':>6} {'median':>6}  {'cpu s':>6}  found by")
