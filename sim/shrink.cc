@@ -20,6 +20,8 @@ namespace {
 
 // What a run is taken to cost that could not tell.
 constexpr uint64_t kEventsOfACrash = 20'000;
+// An event takes as long as so many bytes on their way through both sides.
+constexpr uint64_t kBytesOfAnEvent = 256;
 // Passes over everything, until nothing gets smaller.
 constexpr int kRoundsMax = 12;
 // Other seeds under which a fault may turn out not to be needed.
@@ -301,8 +303,16 @@ class Shrinker {
 
 }  // namespace
 
+uint64_t CostOf(uint64_t events, const std::vector<Count>& counts) {
+  for (const auto& [name, value] : counts) {
+    if (name == "network_bytes") return events + value / kBytesOfAnEvent;
+  }
+  return events;
+}
+
 Outcome OutcomeOf(const SimulationResult& result) {
-  Outcome outcome{.events = result.events, .end_us = result.simulated_us};
+  Outcome outcome{.events = CostOf(result.events, result.counts),
+                  .end_us = result.simulated_us};
   if (!result.violations.empty()) {
     const Violation& first = result.violations.front();
     outcome.verdict = {std::string(ToString(first.kind)), first.checker};

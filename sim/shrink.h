@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include "sim/scenario.h"
 #include "sim/scenario_text.h"
@@ -26,10 +27,13 @@ namespace sim {
 // What a shrinker must know of a run.
 struct Outcome {
   Verdict verdict;
-  uint64_t events = 0;  // what it has cost; 0 if nobody could tell
+  uint64_t events = 0;  // what it has cost (CostOf); 0 if nobody could tell
   int64_t end_us = 0;   // when it ended, simulated; 0 if nobody could tell
 };
 Outcome OutcomeOf(const SimulationResult& result);
+// In events: those of the run, and for the bytes sent, since a bug that sends
+// the whole log again and again makes few events long.
+uint64_t CostOf(uint64_t events, const std::vector<Count>& counts);
 
 // Runs a scenario: Simulate, here or in another process, which may die.
 using RunScenario = std::function<Outcome(const Scenario&)>;
@@ -37,7 +41,7 @@ using RunScenario = std::function<Outcome(const Scenario&)>;
 // Bounds that do not depend on the machine: the result is the same everywhere.
 struct ShrinkOptions {
   uint64_t runs_max = 4'000;
-  uint64_t events_max = 20'000'000;  // some 40 s of CPU
+  uint64_t events_max = 20'000'000;  // some 30 s of CPU
 };
 
 struct Shrunk {

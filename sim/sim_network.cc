@@ -304,6 +304,7 @@ void SimNetwork::Launch(Flight flight, int64_t extra_us) {
   const Process to = From(connection, 1 - flight.from_side);
   Link& link = LinkOf(sender.process, to);
   const LinkProfile& profile = link.profile;
+  effects_.bytes += flight.bytes.size();
   Draws draws(seed_, Stream::kFlight, sender.process, to, ++link.flights);
   int64_t delay = profile.delay_us +
                   draws.Exponential(std::max<int64_t>(profile.jitter_us, 1));

@@ -80,6 +80,7 @@ int64_t TimeOnWire(const LinkProfile& profile, size_t bytes);
 struct NetworkEffects {
   static constexpr std::string_view kName = "NetworkEffects";
   uint64_t frames = 0;                 // peers' frames that were sent
+  uint64_t bytes = 0;                  // that left, between anybody
   uint64_t frames_dropped = 0;         // lost one by one
   uint64_t frames_duplicated = 0;      // arrived once more
   uint64_t frames_reordered = 0;       // arrived after a later one
@@ -101,7 +102,7 @@ struct NetworkEffects {
   bool operator==(const NetworkEffects&) const = default;
   template <typename F>
   void Fields(F&& f) const {
-    f("frames", frames), f("frames_dropped", frames_dropped),
+    f("frames", frames), f("bytes", bytes), f("frames_dropped", frames_dropped),
         f("frames_duplicated", frames_duplicated),
         f("frames_reordered", frames_reordered),
         f("frames_stale", frames_stale), f("bytes_corrupted", bytes_corrupted),

@@ -418,6 +418,7 @@ void World::CountFaults(SimulationResult* result) const {
       {"leaders", result->leaders},
       {"commands_repeated", checker_.commands_repeated()},
       {"frames", network.frames},
+      {"network_bytes", network.bytes},
       {"dials", network.dials},
       {"turns", cluster.turns},
       {"boots", cluster.boots},

@@ -6,9 +6,10 @@ namespace tools {
 
 void PrintSummary(const SweepResult& result, bool details) {
   std::printf(
-      "%llu runs, %zu failed; %llu events in %lld simulated and %lld CPU "
+      "%llu runs, %llu failed; %llu events in %lld simulated and %lld CPU "
       "seconds; %llu runs lost a leader or unsynced bytes; digest %016llx\n",
-      static_cast<unsigned long long>(result.runs), result.failures.size(),
+      static_cast<unsigned long long>(result.runs),
+      static_cast<unsigned long long>(FailedRuns(result.failures)),
       static_cast<unsigned long long>(result.events),
       static_cast<long long>(result.simulated_us / 1'000'000),
       static_cast<long long>((result.cpu_us + 999'999) / 1'000'000),

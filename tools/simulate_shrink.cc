@@ -78,7 +78,7 @@ sim::Outcome RunAlone(const sim::Scenario& scenario) {
                              }};
   const SweepResult result = Sweep(options, nullptr);
   return {.verdict = VerdictOf(result),
-          .events = result.events,
+          .events = sim::CostOf(result.events, result.counts),
           .end_us = result.simulated_us};
 }
 

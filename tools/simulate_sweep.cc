@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <set>
 #include <sstream>
 #include <utility>
 
@@ -351,6 +352,12 @@ SweepResult Sweep(const SweepOptions& options, const OnFailure& on_failure) {
   CHECK_LE(options.first_seed, options.last_seed);
   CHECK_GT(options.jobs, 0);
   return Sweeper(options, on_failure).Run();
+}
+
+uint64_t FailedRuns(const std::vector<SweepFailure>& failures) {
+  std::set<uint64_t> seeds;
+  for (const SweepFailure& failure : failures) seeds.insert(failure.seed);
+  return seeds.size();
 }
 
 int ExitCode(const std::vector<SweepFailure>& failures) {

@@ -61,6 +61,8 @@ struct SweepResult {
 using OnFailure = std::function<void(const SweepFailure&)>;
 SweepResult Sweep(const SweepOptions& options, const OnFailure& on_failure);
 
+// Runs among them: one may break several rules.
+uint64_t FailedRuns(const std::vector<SweepFailure>& failures);
 // The exit code that tells the worst of the failures; 0 without any.
 int ExitCode(const std::vector<SweepFailure>& failures);
 inline constexpr int kExitSafety = 10;

@@ -105,6 +105,7 @@ TEST(SweepTest, GoesOnAfterAWorkerThatDied) {
                                         "106 liveness", "107 linearizability",
                                         "109 crash", "110 crash"}));
     EXPECT_EQ(told.size(), failures.size());
+    EXPECT_EQ(FailedRuns(result.failures), 7u);
     EXPECT_NE(result.failures[1].text.find("CHECK failed"), std::string::npos);
     EXPECT_EQ(result.failures[2].text, "two lines");
     EXPECT_NE(result.failures[6].text.find("longer than 1 s"),
@@ -139,6 +140,14 @@ TEST(SweepTest, TheWorstFailureNamesTheExitCode) {
   EXPECT_EQ(code({"crash"}), 14);
   EXPECT_EQ(code({"liveness", "crash", "safety"}), 10);
   EXPECT_EQ(code({"liveness", "crash"}), 14);
+}
+
+TEST(SweepTest, ARunThatBreaksTwoRulesFailsOnce) {
+  EXPECT_EQ(FailedRuns({}), 0u);
+  EXPECT_EQ(FailedRuns({{.seed = 7, .kind = "safety"},
+                        {.seed = 7, .kind = "liveness"},
+                        {.seed = 9, .kind = "safety"}}),
+            2u);
 }
 
 TEST(SweepTest, SaysHowToRepeat) {

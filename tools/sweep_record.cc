@@ -285,7 +285,7 @@ std::string ToJson(const SweepRecord& record) {
   json.Key("build").Text(record.build);
   Write("seeds", seeds, &json);
   json.Key("runs").Unsigned(result.runs);
-  json.Key("failed").Unsigned(result.failures.size());
+  json.Key("failed").Unsigned(FailedRuns(result.failures));
   WriteSpeed(result, &json);
   json.Key("digest").Text(Hex(result.digest));
   json.Key("runs_that_lost_a_leader_or_unsynced_bytes")
