@@ -228,9 +228,12 @@ void LeaseEnd::OnTurnEnd(uint32_t node, const Turn& turn,
       lease.retry_at = view.now + registry::kExpiryRetry;
       continue;
     }
-    // Every other lease may have come first, each once.
-    ++lease.turns_late;
-    if (lease.turns_late * turn.looks_max < view.leases.size()) continue;
+    // Every lease that was there when this one fell due may come first, each
+    // once. Those that ended since took their look as well: with two looks a
+    // turn and ten leases, four of them may be gone when the fifth turn looks
+    // at the last one.
+    if (lease.turns_late++ == 0) lease.due_with = view.leases.size();
+    if (lease.turns_late * turn.looks_max < lease.due_with) continue;
     violations->Add(Violation::Kind::kSafety, "lease_end",
                     NodeName(node) + " leads and lets " + Text(session) +
                         " live on " + std::to_string((view.now - due).value()) +

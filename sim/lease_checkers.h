@@ -54,6 +54,7 @@ class LeaseEnd {
     bool ending = false;  // proposed in this leadership
     raft::Time retry_at;  // not before, after a refusal
     size_t turns_late = 0;
+    size_t due_with = 0;  // leases there were in the first of those turns
   };
   struct View {
     std::optional<raft::Term> leads_in;

@@ -239,6 +239,25 @@ TEST_F(LeaseEndTest, AFewLooksATurnReachEverybodyInTime) {
   end.OnTurnEnd(0, turn, &violations);
   EXPECT_EQ(Broken(violations), "lease_end");
 }
+// Two looks a turn and five leases. The first turn ends two, which are gone
+// before the second; the third turn comes to the last.
+TEST_F(LeaseEndTest, LeasesThatEndedBeforeItTookTheirLooks) {
+  for (const uint64_t id : {9, 10, 11, 12}) {
+    end.OnSessionChange(
+        0, {.session = SessionId(id), .ttl = kTtl, .opened = true});
+  }
+  const LeaseEnd::Turn turn{.leads_in = Term(3), .looks_max = 2};
+  end.OnTick(0, Time(1900));
+  end.OnProposed(0, {{SessionId(9), SessionId(10)}});
+  end.OnTurnEnd(0, turn, &violations);
+  end.OnSessionChange(0, {.session = SessionId(9)});
+  end.OnSessionChange(0, {.session = SessionId(10)});
+  end.OnProposed(0, {{SessionId(11), SessionId(12)}});
+  end.OnTurnEnd(0, turn, &violations);
+  EXPECT_EQ(Broken(violations), "");
+  end.OnTurnEnd(0, turn, &violations);
+  EXPECT_EQ(Broken(violations), "lease_end");
+}
 TEST_F(LeaseEndTest, AFullLogPutsItOff) {
   end.OnTick(0, Time(1900));
   end.OnTurnEnd(0, {.leads_in = Term(3), .log_was_full = true}, &violations);
