@@ -130,6 +130,31 @@ RaftSummary Summarize(const Raft& raft) {
   return s;
 }
 
+bool StillIs(const RaftSummary& known, const Raft& raft) {
+  if (known.role != raft.role() || known.term != raft.term() ||
+      known.vote != raft.vote() || known.leader != raft.leader() ||
+      known.commit != raft.commit() || known.stable != raft.stable_index() ||
+      known.last != raft.last_index() ||
+      known.commit_term != raft.TermAt(known.commit) ||
+      known.last_term != raft.TermAt(known.last)) {
+    return false;
+  }
+  if (known.role != Role::kLeader) return true;
+  if (known.peer_count != raft.peers().size() ||
+      known.reached_term != raft.TermAt(known.reached)) {
+    return false;
+  }
+  // What a majority reached follows from these and from what is stable.
+  for (size_t i = 0; i < known.peer_count; ++i) {
+    const Progress& progress = raft.peers()[i].progress;
+    if (known.peers[i].match != progress.match() ||
+        known.peers[i].next != progress.next()) {
+      return false;
+    }
+  }
+  return true;
+}
+
 Invariants::Violations Invariants::CheckAtRest(const RaftSummary& now) {
   Rules rules(now.self);
   rules.RequireLe(now.commit, now.last, "commit is within the log");

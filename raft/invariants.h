@@ -48,6 +48,9 @@ struct RaftSummary {
 };
 
 RaftSummary Summarize(const Raft& raft);
+// Whether Summarize() would give `known` again, for a fraction of its price:
+// most steps change nothing of it. Requires that `known` is of this node.
+bool StillIs(const RaftSummary& known, const Raft& raft);
 
 // Each check returns the violated rules as sentences with both sides; empty
 // when all hold. Violations are values, not CHECKs: the simulator reports them

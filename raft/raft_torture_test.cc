@@ -244,6 +244,9 @@ class World {
     const RaftSummary before = Summarize(*host.raft);
     Outputs outputs;
     host.raft->Step(input, &outputs);
+    if (StillIs(before, *host.raft) != (before == Summarize(*host.raft))) {
+      Fail("StillIs() is wrong after " + Describe(input));
+    }
     digest_.Add(host.self);
     digest_.Add(input);
     digest_.Add(outputs);

@@ -92,10 +92,9 @@ void ClusterChecker::OnStep(uint32_t node, Instant now,
   now_ = now;
   NodeView& view = nodes_[node];
   const raft::Raft& raft = stepped.raft();
-  const raft::RaftSummary after = raft::Summarize(raft);
-  const bool leads = after.role == raft::Role::kLeader;
+  const bool leads = raft.role() == raft::Role::kLeader;
   const std::optional<Term> leads_in =
-      leads ? std::optional<Term>(after.term) : std::nullopt;
+      leads ? std::optional<Term>(raft.term()) : std::nullopt;
   OnEvent(node, leads_in, event);
   for (const registry::Effect& effect : effects) {
     if (const auto* persist = std::get_if<raft::Persist>(&effect)) {
@@ -114,25 +113,12 @@ void ClusterChecker::OnStep(uint32_t node, Instant now,
     Report("earlier_life_answers_nothing", node, Describe(*receive));
   }
   view.reads_forwarded = load.reads_forwarded;
-  if (after != view.before) {
-    CheckInvariants(node, raft, after);
-    if (receive != nullptr) {
-      for (std::string& text :
-           raft::Invariants::CheckReceive(view.before, *receive, after)) {
-        Report("raft_invariants", node, std::move(text));
-      }
-    }
-    const bool led = view.before.role == raft::Role::kLeader &&
-                     view.before.term == after.term;
-    if (leads && !led) OnLeader(node, raft);
-    const Index committed = std::exchange(view.before, after).commit;
-    if (after.commit > committed) AdvanceCommit(node, stepped, committed);
-  }
+  if (!raft::StillIs(view.before, raft)) OnMoved(node, stepped, receive);
   if (stepped.state().applied() != view.applied) {
     OnApplied(node, stepped.state());
   }
   if (std::holds_alternative<raft::Flush>(event)) {
-    const bool sure = after.commit_term == after.term;
+    const bool sure = view.before.commit_term == raft.term();
     const uint64_t refused =
         std::exchange(view.expiries_refused, stepped.expiries_refused());
     lease_ends_.OnTurnEnd(
@@ -144,6 +130,25 @@ void ClusterChecker::OnStep(uint32_t node, Instant now,
         violations_);
     Report("bounds", node, WhyTooMuch(LoadOf(stepped)));
   }
+}
+
+void ClusterChecker::OnMoved(uint32_t node, const registry::Node& stepped,
+                             const raft::Receive* received) {
+  NodeView& view = nodes_[node];
+  const raft::Raft& raft = stepped.raft();
+  const raft::RaftSummary after = raft::Summarize(raft);
+  CheckInvariants(node, raft, after);
+  if (received != nullptr) {
+    for (std::string& text :
+         raft::Invariants::CheckReceive(view.before, *received, after)) {
+      Report("raft_invariants", node, std::move(text));
+    }
+  }
+  const bool led = view.before.role == raft::Role::kLeader &&
+                   view.before.term == after.term;
+  if (after.role == raft::Role::kLeader && !led) OnLeader(node, raft);
+  const Index committed = std::exchange(view.before, after).commit;
+  if (after.commit > committed) AdvanceCommit(node, stepped, committed);
 }
 
 void ClusterChecker::OnEvent(uint32_t node, std::optional<Term> leads_in,

@@ -77,6 +77,9 @@ class ClusterChecker {
   void Report(std::string_view checker, uint32_t node, std::string text);
   void OnEvent(uint32_t node, std::optional<raft::Term> leads_in,
                const registry::Event& event);
+  // The step changed what the summary tells. `received`: if it was a message.
+  void OnMoved(uint32_t node, const registry::Node& stepped,
+               const raft::Receive* received);
   void OnPersist(uint32_t node, bool leads, const raft::Persist& persist);
   void OnSend(uint32_t node, const registry::Node& stepped,
               const raft::Send& send);

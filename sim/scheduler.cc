@@ -11,23 +11,19 @@ constexpr int64_t kMillion = 1'000'000;
 
 }  // namespace
 
-bool Scheduler::Later(const Due& a, const Due& b) {
-  if (a.at != b.at) return a.at > b.at;
-  return a.sequence > b.sequence;
-}
-
 void Scheduler::At(Instant at, SimEvent event) {
-  CHECK_GE(at, now_);
-  heap_.push_back({at, ++sequence_, event});
-  std::push_heap(heap_.begin(), heap_.end(), Later);
+  CHECK_GE(at, now_);  // so it is not negative either
+  const Place place = static_cast<Place>(at.value()) << 64 | ++sequence_;
+  heap_.push_back({place, event});
+  std::push_heap(heap_.begin(), heap_.end(), Later());
 }
 
 SimEvent Scheduler::Pop() {
   CHECK(!heap_.empty());
-  std::pop_heap(heap_.begin(), heap_.end(), Later);
+  std::pop_heap(heap_.begin(), heap_.end(), Later());
   const Due due = heap_.back();
   heap_.pop_back();
-  now_ = due.at;
+  now_ = TimeOf(due.place);
   return due.event;
 }
 

@@ -53,15 +53,23 @@ class Scheduler {
   // The next event; moves now() to its time. Requires !empty().
   SimEvent Pop();
   // When the next event is due. Requires !empty().
-  Instant next() const { return heap_.front().at; }
+  Instant next() const { return TimeOf(heap_.front().place); }
 
  private:
+  // Time above, sequence below: one comparison orders two of them.
+  __extension__ using Place = unsigned __int128;
   struct Due {
-    Instant at;
-    uint64_t sequence = 0;
+    Place place = 0;
     SimEvent event;
   };
-  static bool Later(const Due& a, const Due& b);
+  struct Later {
+    bool operator()(const Due& a, const Due& b) const {
+      return a.place > b.place;
+    }
+  };
+  static Instant TimeOf(Place place) {
+    return Instant(static_cast<int64_t>(place >> 64));
+  }
 
   Instant now_;
   uint64_t sequence_ = 0;
