@@ -49,6 +49,8 @@ constexpr size_t kCounters = 4;    // and values that they add to
 // Counters are given up for new ones, so that no history of one gets too long.
 constexpr size_t kCyclesPerCounter = 5;
 constexpr raft::Duration kPatience = Millis(60'000);
+constexpr uint64_t kSyncsBefore = 40;  // at most, before one that fails
+constexpr int kDiskFailed = 4;         // exit code of registryd, see --help
 // So that a call that finds the cluster in an election is not given up.
 constexpr raft::Duration kCallDeadline = Millis(10'000);
 
@@ -116,6 +118,7 @@ class Run {
   absl::Status WaitUntil(const char* what, const std::function<bool()>& done);
   absl::Status WaitForAcks(uint64_t more);
   bool Leads(size_t node);
+  absl::Status FailSync(size_t node);
   absl::Status Finish();
   absl::Status CheckNames();
   absl::Status CheckCounters();
@@ -322,6 +325,26 @@ void Run::MakeCounters() {
   }
 }
 
+absl::Status Run::FailSync(size_t node) {
+  // Of the calls of each thread; one alone syncs the log.
+  const uint64_t when = 1 + Draw(kSyncsBefore);
+  const auto tracer = ChildProcess::Start(
+      {"/usr/bin/strace", "-f", "-qq", "-o", "/dev/null", "-e",
+       "trace=fdatasync", "-e",
+       absl::StrCat("inject=fdatasync:error=EIO:when=", when), "-p",
+       absl::StrCat(cluster_->pid(node))});
+  if (!tracer.ok()) return tracer.status();
+  const absl::Status ended =
+      WaitUntil("a node lives on after a sync that failed",
+                [&] { return !cluster_->running(node); });
+  if (!ended.ok()) return ended;
+  const int code = cluster_->WaitForEnd(node);
+  if (code == kDiskFailed) return absl::OkStatus();
+  return absl::UnknownError(absl::StrCat(
+      "a node whose disk failed ended with exit code ", code, " instead of ",
+      kDiskFailed));
+}
+
 absl::Status Run::Cycle(size_t cycle) {
   cycle_ = cycle;
   if (cycle % kCyclesPerCounter == 0) MakeCounters();
@@ -329,7 +352,12 @@ absl::Status Run::Cycle(size_t cycle) {
   if (!done.ok()) return done;
   const size_t victim = Draw(options_.nodes);
   const bool led = Leads(victim);
-  cluster_->Kill(victim);
+  if (options_.fail_syncs) {
+    done = FailSync(victim);
+    if (!done.ok()) return done;
+  } else {
+    cluster_->Kill(victim);
+  }
   ++report_.kills;
   silence_ = raft::Duration(0);
   done = WaitForAcks(kAcksBetween);
@@ -340,8 +368,9 @@ absl::Status Run::Cycle(size_t cycle) {
   done = WaitUntil("a killed node does not come back",
                    [&] { return cluster_->IsListening(victim); });
   if (options_.verbose) {
-    std::printf("cycle %zu: killed %s%s; %llu writes acknowledged so far\n",
-                cycle + 1, cluster_->name(victim).c_str(),
+    std::printf("cycle %zu: %s %s%s; %llu writes acknowledged so far\n",
+                cycle + 1, options_.fail_syncs ? "failed a sync of" : "killed",
+                cluster_->name(victim).c_str(),
                 led ? absl::StrCat(", the leader; silence ",
                                    silence_.value() / 1000, " ms")
                           .c_str()

@@ -1,6 +1,7 @@
 // kill_cycles: by hand, and longer than in the test.
 //
 //   ./bazelw run //tools:kill_cycles -- --cycles=100 --history_out=/tmp/h.jsonl
+//   RAREGISTRY_WITH=strace ./bazelw run //tools:kill_cycles -- --fail_syncs
 #include <signal.h>
 
 #include <cstdint>
@@ -24,6 +25,8 @@ int main(int argc, char** argv) {
   flags.Number("clients", &clients, 1, 1000, "N", "clients");
   flags.Number("in_flight", &in_flight, 1, 1000, "N", "calls of a client");
   flags.Number("seed", &seed, 0, INT64_MAX, "N", "of what is asked and killed");
+  flags.Switch("fail_syncs", &options.fail_syncs,
+               "do not kill: a sync of the node fails (needs strace)");
   flags.Text("history_out", &options.history_out, "FILE",
              "write what the clients saw there, as lincheck reads it");
   const auto words = flags.Parse({argv + 1, argv + argc});
@@ -44,9 +47,10 @@ int main(int argc, char** argv) {
     return 1;
   }
   std::printf(
-      "%zu kills; %llu calls, %llu writes acknowledged, %llu of unknown "
+      "%zu %s; %llu calls, %llu writes acknowledged, %llu of unknown "
       "outcome\n",
-      report->kills, static_cast<unsigned long long>(report->calls),
+      report->kills, options.fail_syncs ? "failed syncs" : "kills",
+      static_cast<unsigned long long>(report->calls),
       static_cast<unsigned long long>(report->acknowledged),
       static_cast<unsigned long long>(report->open));
   const std::vector<raft::Duration>& gaps = report->gaps;

@@ -124,6 +124,10 @@ void LocalCluster::Kill(size_t node) { nodes_[node].process.reset(); }
 
 int LocalCluster::Terminate(size_t node) {
   nodes_[node].process->Signal(SIGTERM);
+  return WaitForEnd(node);
+}
+
+int LocalCluster::WaitForEnd(size_t node) {
   const int code = nodes_[node].process->Wait();
   nodes_[node].process.reset();
   return code;

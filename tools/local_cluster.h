@@ -39,6 +39,7 @@ class LocalCluster {
   bool IsListening(size_t node);  // asked repeatedly; waits a millisecond
   void Kill(size_t node);         // SIGKILL; waits for its end
   int Terminate(size_t node);     // SIGTERM; its exit code
+  int WaitForEnd(size_t node);    // of one that ends by itself; its exit code
   bool running(size_t node) const;
   // Lets the running nodes live on without this process.
   void Release();
