@@ -18,9 +18,8 @@ constexpr int64_t kMillion = 1'000'000;
 // A kernel's patience with a dial that nobody answers.
 constexpr int64_t kDialPatienceMinUs = 300'000;
 constexpr int64_t kDialPatienceMaxUs = 1'500'000;
-// How late duplicates and reordered frames may be.
+// How late duplicates and reordered frames are, if not very late.
 constexpr int64_t kDuplicateMeanUs = 5'000;
-constexpr int64_t kDuplicateLateUs = 4'000'000;
 constexpr int64_t kReorderMeanUs = 3'000;
 // Between two reads of a stream that was split.
 constexpr int64_t kReadGapMeanUs = 40;
@@ -461,6 +460,7 @@ void SimNetwork::DeliverData(Flight&& flight) {
   ++receiver.arrived;
   if (flight.stray) {
     ++effects_.frames_duplicated;
+    last_duplicate_ = scheduler_->now();
     if (was_gone) ++effects_.frames_stale;
   } else if (flight.number < receiver.newest) {
     ++effects_.frames_reordered;

@@ -181,6 +181,9 @@ class SimNetwork {
   void OnEvent(const SimEvent& event);
 
   const NetworkEffects& effects() const { return effects_; }
+  // When a frame last arrived once more, and how late that may be at most.
+  Instant last_duplicate() const { return last_duplicate_; }
+  static constexpr int64_t kDuplicateLateUs = 4'000'000;
 
  private:
   class Endpoint;
@@ -297,6 +300,7 @@ class SimNetwork {
   std::vector<Flight> flights_;
   std::vector<uint32_t> free_flights_;
   NetworkEffects effects_;
+  Instant last_duplicate_;
 };
 
 std::string_view ToString(SimNetwork::Block block);

@@ -90,6 +90,8 @@ class World : public NetworkSink {
   void Dispatch(const SimEvent& event);
   void OnPhase(uint64_t phase);
   void OnLeaderDue();
+  bool PutOff();
+  bool IsEarly(Phase phase, int64_t at_us);
   void OnProgressDue();
   void PollEnd();
   void CheckAtEnd();
@@ -115,6 +117,7 @@ class World : public NetworkSink {
   bool unrecoverable_ = false;
   std::vector<PointsPassed> points_passed_;
   uint64_t terms_at_heal_ = 0;
+  int64_t put_off_us_ = 0;  // all that comes after the heal
   Instant last_led_;                // while the injector is restless
   raft::Index committed_when_due_;  // at kLeaderDue
   std::string last_view_;
@@ -217,12 +220,38 @@ void World::OnPhase(uint64_t phase) {
     case kLeaderDue:
       return OnLeaderDue();
     case kProgressDue:
+      if (IsEarly(kProgressDue, scenario_.ProgressDueUs())) return;
       return OnProgressDue();
     case kEnd:
+      if (IsEarly(kEnd, scenario_.EndUs())) return;
       return PollEnd();
     default:
       CHECK(false);
   }
+}
+
+// A late copy of what a former leader said is as good as its word: nothing tells
+// an old heartbeat from a new one, and who hears it keeps quiet for another
+// election timeout. So the time to elect a leader counts from the last copy that
+// the storm left, which comes kDuplicateLateUs after the heal at the latest; and
+// all that follows with it. True if it was put off once more.
+bool World::PutOff() {
+  const int64_t heal_us = scenario_.plan.heal_at_us;
+  const int64_t calm_us = std::min(network_.last_duplicate().value(),
+                                   heal_us + SimNetwork::kDuplicateLateUs);
+  const Instant due(calm_us + scenario_.LeaderDueUs() - heal_us);
+  if (due <= scheduler_.now()) return false;
+  put_off_us_ = due.value() - scenario_.LeaderDueUs();
+  scheduler_.At(due, {SimEvent::Kind::kPhase, 0, kLeaderDue});
+  return true;
+}
+
+// Whether the phase was put off until later; then it comes again.
+bool World::IsEarly(Phase phase, int64_t at_us) {
+  const Instant due(at_us + put_off_us_);
+  if (scheduler_.now() >= due) return false;
+  scheduler_.At(due, {SimEvent::Kind::kPhase, 0, phase});
+  return true;
 }
 
 void World::OnLeaderDue() {
@@ -231,6 +260,7 @@ void World::OnLeaderDue() {
       injector_.restless() ? 4 * scenario_.config.election_us : 0;
   const bool led =
       cluster_.leader().has_value() || scheduler_.now() - last_led_ < lately_us;
+  if (!led && PutOff()) return;
   Demand(
       led, "leader_after_heal",
       "no leader " + std::to_string(kElectionsToLeader) +
@@ -254,7 +284,8 @@ void World::PollEnd() {
   const bool answered = workload_.unfinished() == 0;
   over_ = answered && cluster_.Converged();
   if (over_) return;
-  if (scheduler_.now() < Instant(scenario_.EndUs() + kPatienceUs)) {
+  if (scheduler_.now() <
+      Instant(scenario_.EndUs() + put_off_us_ + kPatienceUs)) {
     return scheduler_.After(kPollUs, {SimEvent::Kind::kPhase, 0, kEnd});
   }
   Demand(answered, "calls_answered",
