@@ -144,8 +144,8 @@ void ClusterChecker::OnMoved(uint32_t node, const registry::Node& stepped,
       Report("raft_invariants", node, std::move(text));
     }
   }
-  const bool led = view.before.role == raft::Role::kLeader &&
-                   view.before.term == after.term;
+  const bool led =
+      view.before.role == raft::Role::kLeader && view.before.term == after.term;
   if (after.role == raft::Role::kLeader && !led) OnLeader(node, raft);
   const Index committed = std::exchange(view.before, after).commit;
   if (after.commit > committed) AdvanceCommit(node, stepped, committed);

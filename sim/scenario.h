@@ -78,7 +78,8 @@ struct Scenario {
   bool operator==(const Scenario&) const = default;
 
   // When a leader must have been found again, and the clients are asked for
-  // progress.
+  // progress. This and the two below are put off while late copies of frames
+  // arrive and nobody leads (World::PutOff).
   int64_t LeaderDueUs() const;
   // When the clients must have got it, and every node that is healthy must have
   // what was committed by LeaderDueUs().
@@ -87,7 +88,8 @@ struct Scenario {
   int64_t EndUs() const;
 };
 
-// From the heal to a leader: this many of the longest election timeouts.
+// From the heal, or the last late copy, to a leader: this many of the longest
+// election timeouts.
 inline constexpr int64_t kElectionsToLeader = 4;
 
 // How long a call that must be answered after the heal may take.

@@ -117,7 +117,7 @@ class World : public NetworkSink {
   bool unrecoverable_ = false;
   std::vector<PointsPassed> points_passed_;
   uint64_t terms_at_heal_ = 0;
-  int64_t put_off_us_ = 0;  // all that comes after the heal
+  int64_t put_off_us_ = 0;          // all that comes after the heal
   Instant last_led_;                // while the injector is restless
   raft::Index committed_when_due_;  // at kLeaderDue
   std::string last_view_;
@@ -230,11 +230,11 @@ void World::OnPhase(uint64_t phase) {
   }
 }
 
-// A late copy of what a former leader said is as good as its word: nothing tells
-// an old heartbeat from a new one, and who hears it keeps quiet for another
-// election timeout. So the time to elect a leader counts from the last copy that
-// the storm left, which comes kDuplicateLateUs after the heal at the latest; and
-// all that follows with it. True if it was put off once more.
+// A late copy of what a former leader said is as good as its word: nothing
+// tells an old heartbeat from a new one, and who hears it keeps quiet for
+// another election timeout. So the time to elect a leader counts from the last
+// copy that the storm left, which comes kDuplicateLateUs after the heal at the
+// latest; and all that follows with it. True if it was put off once more.
 bool World::PutOff() {
   const int64_t heal_us = scenario_.plan.heal_at_us;
   const int64_t calm_us = std::min(network_.last_duplicate().value(),

@@ -5,8 +5,9 @@
 //   end
 //
 // After `heal` nothing is wrong any more, and then progress is demanded: a
-// leader within some election timeouts, an answer to every client, and in the
-// end every node with the same state.
+// leader within some election timeouts (of the heal, or of the last frame that
+// the faults had doubled and that came late), an answer to every client, and in
+// the end every node with the same state.
 #ifndef SIM_SIMULATION_H_
 #define SIM_SIMULATION_H_
 

@@ -50,7 +50,7 @@ constexpr size_t kCounters = 4;    // and values that they add to
 constexpr size_t kCyclesPerCounter = 5;
 constexpr raft::Duration kPatience = Millis(60'000);
 constexpr uint64_t kSyncsBefore = 40;  // at most, before one that fails
-constexpr int kDiskFailed = 4;         // exit code of registryd, see --help
+constexpr int kDiskFailed = 4;         // an exit code, see tools/registryd.cc
 // So that a call that finds the cluster in an election is not given up.
 constexpr raft::Duration kCallDeadline = Millis(10'000);
 
@@ -334,15 +334,19 @@ absl::Status Run::FailSync(size_t node) {
        absl::StrCat("inject=fdatasync:error=EIO:when=", when), "-p",
        absl::StrCat(cluster_->pid(node))});
   if (!tracer.ok()) return tracer.status();
-  const absl::Status ended =
-      WaitUntil("a node lives on after a sync that failed",
-                [&] { return !cluster_->running(node); });
+  const absl::Status ended = WaitUntil(
+      "a node lives on after a sync that failed",
+      [&] { return !cluster_->running(node) || !(*tracer)->running(); });
   if (!ended.ok()) return ended;
+  if (cluster_->running(node)) {
+    return absl::UnavailableError(
+        "strace ended before the node: may it trace?");
+  }
   const int code = cluster_->WaitForEnd(node);
   if (code == kDiskFailed) return absl::OkStatus();
-  return absl::UnknownError(absl::StrCat(
-      "a node whose disk failed ended with exit code ", code, " instead of ",
-      kDiskFailed));
+  return absl::UnknownError(
+      absl::StrCat("a node whose disk failed ended with exit code ", code,
+                   " instead of ", kDiskFailed));
 }
 
 absl::Status Run::Cycle(size_t cycle) {

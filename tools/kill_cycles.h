@@ -1,7 +1,7 @@
 // Kill cycles: three registryd processes under load; again and again one of
-// them is killed with SIGKILL, or its disk fails, and it is started again. At the end every acknowledged
-// write must be there, nothing may have been applied twice, and what the
-// clients saw must be linearizable.
+// them is killed with SIGKILL, or its disk fails, and it is started again. At
+// the end every acknowledged write must be there, nothing may have been applied
+// twice, and what the clients saw must be linearizable.
 #ifndef TOOLS_KILL_CYCLES_H_
 #define TOOLS_KILL_CYCLES_H_
 
