@@ -73,7 +73,8 @@ struct ClientOptions {
   raft::Duration backoff_max = raft::Millis(1000);
   uint64_t seed = 0;  // disperses clients: first endpoint and jitter
   // Requests outstanding at once on a link (`read_any`: there are two); below
-  // kReplyWindow. Further calls wait.
+  // kReplyWindow. Further calls wait. Fewer after links that broke before any
+  // answer came.
   uint32_t in_flight_max = 64;
   // Calls that wait; one more is answered `unavailable` at once.
   uint32_t waiting_max = 4096;
@@ -269,6 +270,10 @@ class Client {
     absl::btree_set<std::pair<Sequence, CallId>> commands;
     absl::btree_set<CallId> others;
     raft::Time last_answer;
+    bool answered = false;  // the link got work done
+    // How many may be outstanding: in_flight_max, or half of what was so when
+    // the link broke without an answer; one more with every answer.
+    uint32_t window = 0;
     uint32_t silences = 0;  // links given up for silence since a call's answer
     std::optional<Leave> leave;
   };
@@ -313,6 +318,7 @@ class Client {
   void DropLink(LaneState* lane, const std::string& hint,
                 ClientEffects* effects);
   void CutOffAttempts(LaneState* lane, ClientEffects* effects);
+  void NarrowWindow(LaneState* lane) const;
   // Waits to be sent again, unless no later attempt could succeed.
   void Requeue(CallId id, ClientEffects* effects);
   void Enqueue(CallId id, const Call& call);

@@ -439,6 +439,39 @@ TEST(ClientTest, TheQueueIsBounded) {
   EXPECT_EQ(hand.requests.size(), 3u);
 }
 
+// A member that owes too many answers at once closes the link, and so would the
+// next one (simulate --seed=705319 at 7fa86fe).
+TEST(ClientTest, AfterABrokenLinkFewerAreSentAtOnce) {
+  ClientOptions options = Options();
+  options.in_flight_max = 9;
+  Hand hand(options);
+  hand.OpenSessionNow();
+  for (uint64_t call = 1; call <= 9; ++call) hand.Start(call, Put("k"));
+  ASSERT_EQ(hand.requests.size(), 9u);
+  const auto reconnect = [&hand] {
+    hand.requests.clear();
+    hand.Cut();
+    const size_t dials = hand.dials.size();
+    while (hand.dials.size() == dials) hand.TickTo(hand.client.NextDeadline());
+    hand.Open();
+  };
+  // The session was opened on the first link: it works.
+  reconnect();
+  EXPECT_EQ(hand.requests.size(), 9u);
+  for (const size_t expected : {4u, 2u, 1u, 1u}) {
+    reconnect();
+    EXPECT_EQ(hand.requests.size(), expected);
+  }
+  // Each answer makes room for its successor and for one more.
+  hand.Answer(hand.requests[0], CommandReply{});
+  EXPECT_EQ(hand.requests.size(), 3u);
+  hand.Answer(hand.requests[1], CommandReply{});
+  EXPECT_EQ(hand.requests.size(), 5u);
+  // A link that has answered breaks for another reason.
+  reconnect();
+  EXPECT_EQ(hand.requests.size(), 3u);
+}
+
 TEST(ClientTest, CloseAnswersEverything) {
   Hand hand;
   hand.OpenSessionNow();

@@ -58,7 +58,7 @@ void Cluster::SetSlowness(uint32_t node, int64_t percent) {
 }
 
 void Cluster::SetDiskSlowness(uint32_t node, int64_t percent) {
-  at(node).queue.set_slowness(percent);
+  at(node).queue.SetSlowness(percent);
 }
 
 void Cluster::SetClockRate(uint32_t node, int64_t rate_ppm) {

@@ -12,8 +12,8 @@ void SimDiskQueue::Submit(registry::DiskLane lane, uint64_t job,
                           std::function<absl::Status()> work) {
   const auto which = static_cast<size_t>(lane);
   CHECK_LT(which, kLanes);
-  lanes_[which].push_back({job, std::move(work)});
-  if (lanes_[which].size() == 1) Begin(which);
+  lanes_[which].jobs.push_back({job, std::move(work)});
+  if (lanes_[which].jobs.size() == 1) Begin(which);
 }
 
 void SimDiskQueue::Begin(size_t lane) {
@@ -32,38 +32,60 @@ void SimDiskQueue::Begin(size_t lane) {
     ++jobs_delayed_;
     due = stalled_until_;
   }
+  lanes_[lane].slowness_percent = slowness_percent_;
+  Schedule(lane, due);
+}
+
+void SimDiskQueue::Schedule(size_t lane, Instant due) {
+  lanes_[lane].due = due;
   scheduler_->At(due, {SimEvent::Kind::kDiskJob, node_,
                        epoch_ * kLanes + static_cast<uint64_t>(lane)});
+}
+
+void SimDiskQueue::SetSlowness(int64_t percent) {
+  const bool faster = percent < std::exchange(slowness_percent_, percent);
+  if (!faster) return;
+  ++epoch_;  // all is scheduled again, some of it sooner
+  for (size_t which = 0; which < kLanes; ++which) {
+    Lane& lane = lanes_[which];
+    if (lane.jobs.empty()) continue;
+    int64_t left = lane.due - scheduler_->now();
+    if (lane.slowness_percent > percent) {
+      left = left * percent / lane.slowness_percent;
+      lane.slowness_percent = percent;
+    }
+    Schedule(which, scheduler_->now() + left);
+  }
 }
 
 SimDiskQueue::Completion SimDiskQueue::OnEvent(const SimEvent& event) {
   if (event.arg / kLanes != epoch_) return {};
   const size_t which = event.arg % kLanes;
   Lane& lane = lanes_[which];
-  CHECK(!lane.empty());
+  CHECK(!lane.jobs.empty());
   if (scheduler_->now() < stalled_until_) {
     ++jobs_delayed_;
-    scheduler_->At(stalled_until_, event);
+    Schedule(which, stalled_until_);
     return {};
   }
-  Job job = std::move(lane.front());
+  Job job = std::move(lane.jobs.front());
   Completion done{.ran = true, .job = job.id, .status = job.work()};
   ++jobs_done_;
-  lane.pop_front();
-  if (!lane.empty()) Begin(which);
+  lane.jobs.pop_front();
+  if (!lane.jobs.empty()) Begin(which);
   return done;
 }
 
 std::function<absl::Status()> SimDiskQueue::TakeRunning(
     registry::DiskLane lane) {
-  Lane& jobs = lanes_[static_cast<size_t>(lane)];
+  std::deque<Job>& jobs = lanes_[static_cast<size_t>(lane)].jobs;
   if (jobs.empty()) return nullptr;
   return std::move(jobs.front().work);
 }
 
 void SimDiskQueue::Clear() {
   ++epoch_;
-  for (Lane& lane : lanes_) lane.clear();
+  for (Lane& lane : lanes_) lane.jobs.clear();
   stalled_until_ = Instant();
 }
 
@@ -76,7 +98,7 @@ void SimDiskQueue::EndStall() {
   stalled_until_ = scheduler_->now();
   ++epoch_;  // what was put off begins anew
   for (size_t lane = 0; lane < kLanes; ++lane) {
-    if (!lanes_[lane].empty()) Begin(lane);
+    if (!lanes_[lane].jobs.empty()) Begin(lane);
   }
 }
 

@@ -2,7 +2,8 @@
 // time; it takes a drawn time and then happens at once on the SimDisk.
 //
 // Fault model.
-//   slow disk     every job takes a multiple of its time
+//   slow disk     every job takes a multiple of its time; when it becomes
+//                 faster, what is left of the running ones does too
 //   stall         nothing completes before a given instant, then all goes on
 //   process dies  the jobs that wait never happen; the one that is running gets
 //                 as far as some file operation, chosen by the cluster
@@ -58,8 +59,10 @@ class SimDiskQueue : public registry::DiskQueue {
   // Forgets every job; their events do nothing any more.
   void Clear();
 
-  // In percent of the drawn time; 100 is healthy. For jobs that begin later.
-  void set_slowness(int64_t percent) { slowness_percent_ = percent; }
+  // In percent of the drawn time; 100 is healthy. Less than before also makes
+  // shorter what is left of the jobs that are running: a tail of 40 ms, begun
+  // at 5000 %, would outlast the end of the slowness by two seconds.
+  void SetSlowness(int64_t percent);
   int64_t slowness() const { return slowness_percent_; }
   // Nothing completes before `until`, or an earlier EndStall().
   void Stall(Instant until);
@@ -74,10 +77,15 @@ class SimDiskQueue : public registry::DiskQueue {
     uint64_t id = 0;
     std::function<absl::Status()> work;
   };
-  using Lane = std::deque<Job>;
+  struct Lane {
+    std::deque<Job> jobs;            // the first is running
+    Instant due;                     // of that one; later if the disk stalls
+    int64_t slowness_percent = 100;  // which is in `due`
+  };
   static constexpr size_t kLanes = 2;
 
   void Begin(size_t lane);
+  void Schedule(size_t lane, Instant due);
 
   const uint64_t seed_;
   const Process node_;

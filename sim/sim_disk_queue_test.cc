@@ -71,12 +71,29 @@ TEST_F(SimDiskQueueTest, AStallEndsInTimeOrEarlier) {
 }
 
 TEST_F(SimDiskQueueTest, SlownessMultiplies) {
-  queue.set_slowness(10'000);
+  queue.SetSlowness(10'000);
   Submit(DiskLane::kWal, 1);
   Run(9'999);
   EXPECT_TRUE(ran.empty());
   Run(100'000);
   EXPECT_EQ(ran.size(), 1u);
+}
+
+TEST_F(SimDiskQueueTest, WhatIsLeftOfAJobBecomesFasterWithTheDisk) {
+  queue.SetSlowness(10'000);
+  Submit(DiskLane::kWal, 1);  // takes 10 ms or more
+  queue.SetSlowness(20'000);  // not what is running
+  Run(5'000);
+  scheduler.At(Instant(5'000), {});
+  scheduler.Pop();
+  queue.SetSlowness(100);
+  Submit(DiskLane::kBulk, 2);
+  Run(5'000 + 49);  // at least 5 ms were left
+  EXPECT_TRUE(ran.empty());
+  Run(10'000);
+  EXPECT_EQ(finished, (std::vector<uint64_t>{1, 2}));
+  Run(1'000'000);
+  EXPECT_EQ(ran, (std::vector<uint64_t>{1, 2}));
 }
 
 TEST_F(SimDiskQueueTest, JobsOfADeadProcessNeverHappen) {
