@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "google/protobuf/arena.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "raft/check.h"
 #include "raft/raft.pb.h"
@@ -341,8 +342,14 @@ void EncodeMessage(const Message& message, std::string* out) {
 }
 
 bool DecodeMessage(std::string_view payload, Message* message) {
-  wire::PeerMessage w;
-  return Parse(payload, &w) && FromWire(&w, message) &&
+  // Small messages decode without an allocation for their parts.
+  alignas(8) char block[1024];
+  google::protobuf::ArenaOptions options;
+  options.initial_block = block;
+  options.initial_block_size = sizeof(block);
+  google::protobuf::Arena arena(options);
+  auto* w = google::protobuf::Arena::CreateMessage<wire::PeerMessage>(&arena);
+  return Parse(payload, w) && FromWire(w, message) &&
          TermOf(*message).value() <= kTermMax;
 }
 

@@ -100,6 +100,7 @@ class Raft {
   // leader only.
   const std::vector<Peer>& peers() const { return peers_; }
   RaftLoad load() const;
+  size_t reads_forwarded() const { return forwarded_.size(); }
 
  private:
   // A message on its way out, and the persist that must be durable before.

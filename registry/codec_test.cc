@@ -26,6 +26,7 @@ RC_GTEST_PROP(CommandCodec, RoundTrip, ()) {
   const std::optional<Command> decoded = DecodeCommand(EncodeCommand(command));
   RC_ASSERT(decoded.has_value());
   RC_ASSERT(*decoded == command);
+  RC_ASSERT(SessionOfCommand(EncodeCommand(command)) == command.session);
 }
 
 RC_GTEST_PROP(ProtocolCodec, RequestRoundTrip, ()) {
@@ -58,6 +59,7 @@ TEST(ProtocolCodec, NothingOfAnEarlierMessageIsLeft) {
 void ExpectHarmless(const std::string& bytes) {
   if (const auto command = DecodeCommand(bytes)) {
     RC_ASSERT(DecodeCommand(EncodeCommand(*command)) == command);
+    RC_ASSERT(SessionOfCommand(bytes) == command->session);
   }
   Command command;
   std::string detail;

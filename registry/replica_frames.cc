@@ -1,4 +1,5 @@
 // Bytes in, bytes out.
+#include <algorithm>
 #include <utility>
 
 #include "raft/check.h"
@@ -42,7 +43,11 @@ void Replica::WaitForRest(ConnectionId id, Connection* connection, bool anew) {
   if (connection->decoder.buffered_bytes() == 0) {
     SetDeadline(id, connection, raft::Time::Never());
   } else if (anew || connection->deadline == raft::Time::Never()) {
-    SetDeadline(id, connection, now_ + options_.frame_timeout);
+    const raft::Duration patience =
+        connection->door == Door::kClient
+            ? options_.frame_timeout
+            : std::min(options_.frame_timeout, PeerPatience());
+    SetDeadline(id, connection, now_ + patience);
   }
 }
 

@@ -342,6 +342,21 @@ TEST_F(DiallingTest, ALostCopyEndsEverything) {
   EXPECT_EQ(PeerFramesTo(leader), 0u);
 }
 
+// ReplicaTest.AFrameThatDoesNotEndIsGivenUp is about clients. Between members
+// it is sooner: their votes and heartbeats wait behind it.
+TEST_F(DiallingTest, AFrameThatDoesNotEndIsGivenUp) {
+  Boot();
+  Outsider* jammed = DialAs(1, 7);
+  std::string endless = ReplicaHarness::PeerFrame(raft::Heartbeat{});
+  endless[2] = 1;  // 64 KiB more
+  world.Write(jammed, endless);
+  world.Run(Millis(550));
+  EXPECT_FALSE(jammed->closed);
+  world.Run(Millis(150));  // two election timeouts are over
+  EXPECT_TRUE(jammed->closed);
+  EXPECT_EQ(world.Counter(0, "frames_refused.stalled"), 1u);
+}
+
 TEST_F(DiallingTest, BacksOffWhenNobodyAnswers) {
   Boot();
   EXPECT_EQ(world.dials("peer1"), 2u);  // and once again at once

@@ -105,14 +105,14 @@ void ClusterChecker::OnStep(uint32_t node, Instant now,
       promises_.OnReply(node, *reply, leads_in, lease_ends_, violations_);
     }
   }
-  const raft::RaftLoad load = raft.load();
+  const size_t reads_forwarded = raft.reads_forwarded();
   const auto* receive = std::get_if<raft::Receive>(&event);
   if (receive != nullptr && IsOfEarlierLife(receive->message, raft) &&
       raft::TermOf(receive->message) <= view.before.term &&
-      load.reads_forwarded != view.reads_forwarded) {
+      reads_forwarded != view.reads_forwarded) {
     Report("earlier_life_answers_nothing", node, Describe(*receive));
   }
-  view.reads_forwarded = load.reads_forwarded;
+  view.reads_forwarded = reads_forwarded;
   if (!raft::StillIs(view.before, raft)) OnMoved(node, stepped, receive);
   if (stepped.state().applied() != view.applied) {
     OnApplied(node, stepped.state());
@@ -212,7 +212,12 @@ void ClusterChecker::OnPersist(uint32_t node, bool leads,
 }
 
 void ClusterChecker::OnProposed(uint32_t node, const raft::Entry& entry) {
-  if (entry.kind != raft::EntryKind::kCommand) return;
+  // A leader ends leases in a command of no session.
+  if (entry.kind != raft::EntryKind::kCommand ||
+      registry::SessionOfCommand(entry.payload.view()) !=
+          registry::SessionId(0)) {
+    return;
+  }
   const std::optional<registry::Command> command =
       registry::DecodeCommand(entry.payload.view());
   if (!command.has_value()) return;

@@ -14,17 +14,39 @@ constexpr int64_t kMillion = 1'000'000;
 void Scheduler::At(Instant at, SimEvent event) {
   CHECK_GE(at, now_);  // so it is not negative either
   const Place place = static_cast<Place>(at.value()) << 64 | ++sequence_;
-  heap_.push_back({place, event});
-  std::push_heap(heap_.begin(), heap_.end(), Later());
+  size_t hole = heap_.size();
+  heap_.emplace_back();
+  while (hole > 0) {
+    const size_t parent = (hole - 1) / kChildren;
+    if (heap_[parent].place < place) break;
+    heap_[hole] = heap_[parent];
+    hole = parent;
+  }
+  heap_[hole] = {place, event};
 }
 
 SimEvent Scheduler::Pop() {
   CHECK(!heap_.empty());
-  std::pop_heap(heap_.begin(), heap_.end(), Later());
-  const Due due = heap_.back();
+  const Due first = heap_.front();
+  const Due last = heap_.back();
   heap_.pop_back();
-  now_ = TimeOf(due.place);
-  return due.event;
+  const size_t size = heap_.size();
+  size_t hole = 0;
+  while (true) {
+    const size_t begin = hole * kChildren + 1;
+    if (begin >= size) break;
+    const size_t end = std::min(begin + kChildren, size);
+    size_t least = begin;
+    for (size_t child = begin + 1; child < end; ++child) {
+      if (heap_[child].place < heap_[least].place) least = child;
+    }
+    if (last.place < heap_[least].place) break;
+    heap_[hole] = heap_[least];
+    hole = least;
+  }
+  if (size > 0) heap_[hole] = last;
+  now_ = TimeOf(first.place);
+  return first.event;
 }
 
 int64_t NodeClock::Raw(Instant now) const {

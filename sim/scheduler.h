@@ -62,17 +62,15 @@ class Scheduler {
     Place place = 0;
     SimEvent event;
   };
-  struct Later {
-    bool operator()(const Due& a, const Due& b) const {
-      return a.place > b.place;
-    }
-  };
   static Instant TimeOf(Place place) {
     return Instant(static_cast<int64_t>(place >> 64));
   }
 
   Instant now_;
   uint64_t sequence_ = 0;
+  // A heap of four children a parent: half as deep as one of two, and the four
+  // lie side by side.
+  static constexpr size_t kChildren = 4;
   std::vector<Due> heap_;
 };
 

@@ -1,5 +1,6 @@
 #include "tools/simulate_sweep.h"
 
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -90,7 +91,16 @@ std::string Report(const sim::SimulationResult& result) {
   return out.str();
 }
 
+// Run after run needs as much memory as the one before: it is not given back.
+void KeepMemory() {
+  constexpr int kMuch = 1 << 30;
+  mallopt(M_TRIM_THRESHOLD, kMuch);
+  mallopt(M_MMAP_THRESHOLD, kMuch);
+  mallopt(M_TOP_PAD, 64 << 20);
+}
+
 [[noreturn]] void Work(const SweepOptions& options, uint64_t seed, int fd) {
+  KeepMemory();
   worker_pipe = fd;
   raft::SetCheckFailureHook(TellOfCheck);
   if (options.sealed) SealWorker(fd);
