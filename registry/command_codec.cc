@@ -1,8 +1,6 @@
 #include "registry/command_codec.h"
 
 #include <google/protobuf/arena.h>
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/wire_format_lite.h>
 
 #include <utility>
 #include <variant>
@@ -268,25 +266,6 @@ std::optional<Command> DecodeCommand(std::string_view payload) {
   command->acknowledged = Sequence(in->acknowledged());
   if (!OperationFromWire(in, &command->operation)) return std::nullopt;
   return command;
-}
-
-std::optional<SessionId> SessionOfCommand(std::string_view payload) {
-  using google::protobuf::internal::WireFormatLite;
-  constexpr uint32_t kTag = WireFormatLite::MakeTag(
-      wire::Command::kSessionFieldNumber, WireFormatLite::WIRETYPE_VARINT);
-  if (payload.size() > INT32_MAX) return std::nullopt;
-  google::protobuf::io::CodedInputStream in(
-      reinterpret_cast<const uint8_t*>(payload.data()),
-      static_cast<int>(payload.size()));
-  uint64_t session = 0;
-  while (const uint32_t tag = in.ReadTag()) {
-    // The last one counts, as everywhere in Protobuf.
-    const bool read = tag == kTag ? in.ReadVarint64(&session)
-                                  : WireFormatLite::SkipField(&in, tag);
-    if (!read) return std::nullopt;
-  }
-  if (!in.ConsumedEntireMessage()) return std::nullopt;
-  return SessionId(session);
 }
 
 Error ValidateEntry(const Command& command, std::string* detail) {

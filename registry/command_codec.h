@@ -17,9 +17,6 @@ std::string EncodeCommand(const Command& command);
 // knows, or hold a number that its field cannot hold. Says nothing about
 // limits: see the checks below. Never crashes, whatever the bytes.
 std::optional<Command> DecodeCommand(std::string_view payload);
-// The session alone, at a tenth of the cost: 0 if the command names none. Empty
-// if the bytes are cut off; they need be no Command otherwise.
-std::optional<SessionId> SessionOfCommand(std::string_view payload);
 
 // What may stand in the log: names, sizes and numbers within the limits of
 // command.h (API.md, "Limits"). kOk, kInvalid or kTooLarge; otherwise `detail`

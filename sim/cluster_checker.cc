@@ -212,12 +212,7 @@ void ClusterChecker::OnPersist(uint32_t node, bool leads,
 }
 
 void ClusterChecker::OnProposed(uint32_t node, const raft::Entry& entry) {
-  // A leader ends leases in a command of no session.
-  if (entry.kind != raft::EntryKind::kCommand ||
-      registry::SessionOfCommand(entry.payload.view()) !=
-          registry::SessionId(0)) {
-    return;
-  }
+  if (entry.kind != raft::EntryKind::kCommand) return;
   const std::optional<registry::Command> command =
       registry::DecodeCommand(entry.payload.view());
   if (!command.has_value()) return;

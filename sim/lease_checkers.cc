@@ -18,17 +18,14 @@ registry::SessionId SessionOf(const registry::ClientRequest& request) {
   }
   const auto* command = std::get_if<registry::CommandRequest>(&request.body);
   if (command == nullptr) return registry::SessionId(0);
-  return registry::SessionOfCommand(command->command.view())
-      .value_or(registry::SessionId(0));
+  const std::optional<registry::Command> decoded =
+      registry::DecodeCommand(command->command.view());
+  return decoded.has_value() ? decoded->session : registry::SessionId(0);
 }
 
 bool IsOpen(const registry::ClientRequest& request) {
   const auto* command = std::get_if<registry::CommandRequest>(&request.body);
-  if (command == nullptr ||
-      registry::SessionOfCommand(command->command.view()) !=
-          registry::SessionId(0)) {
-    return false;
-  }
+  if (command == nullptr) return false;
   const std::optional<registry::Command> decoded =
       registry::DecodeCommand(command->command.view());
   return decoded.has_value() &&
