@@ -407,6 +407,11 @@ Instant Cluster::LeaderClockBeyond(raft::Term term) const {
   return nodes_.at(leader->second)->turns.clock().LastBeyond(scheduler_->now());
 }
 
+bool Cluster::LeaderClockStands() const {
+  const std::optional<uint32_t> leads = leader();
+  return leads.has_value() && nodes_[*leads]->turns.clock().stands();
+}
+
 TimeEffects Cluster::time_effects() const {
   TimeEffects sum;
   for (const auto& node : nodes_) sum += node->turns.time_effects();

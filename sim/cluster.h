@@ -217,6 +217,8 @@ class Cluster {
   // When the clock of who led in `term` was last beyond the declared error; see
   // NodeClock::LastBeyond.
   Instant LeaderClockBeyond(raft::Term term) const;
+  // Of who leads now.
+  bool LeaderClockStands() const;
   TimeEffects time_effects() const;  // of all nodes
   std::string Describe() const;
   Load LoadAmongTheLiving(const registry::Node& node) const;

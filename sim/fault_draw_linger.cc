@@ -71,7 +71,8 @@ Fault DrawOne(Kind kind, const FaultPlanOptions& options, Victim victim,
     }
     case Kind::kClock:
       // Fast beyond the bound would end the sessions of clients that are asked
-      // for progress, and may; slow or stopped takes nothing from anybody.
+      // for progress, and may; slow or stopped takes nothing from anybody but
+      // what a leader sends again after some time (World::OnProgressDue).
       if (out) return ClockRate{victim, rate, length};
       return WildClock{victim, power ? -1'000'000 : -100 * percent, length};
     case Kind::kSlowNode:

@@ -88,6 +88,17 @@ int64_t Scenario::LeaderDueUs() const {
 
 int64_t Scenario::ProgressDueUs() const { return LeaderDueUs() + kProgressUs; }
 
+int64_t Scenario::ProgressUs() const {
+  int64_t progress_us = kProgressUs;
+  for (const Fault& fault : plan.lingering) {
+    const auto* weather = std::get_if<NodeWeather>(&fault);
+    if (weather == nullptr || weather->profile.drop == 0) continue;
+    const int64_t ends_us = plan.heal_at_us + weather->length_us;
+    progress_us = std::max(progress_us, ends_us - LeaderDueUs() + kProgressUs);
+  }
+  return progress_us;
+}
+
 int64_t Scenario::EndUs() const {
   return std::max(config.length_us,
                   plan.lingering.empty() ? LeaderDueUs() : ProgressDueUs());

@@ -61,7 +61,7 @@ raft::Time NodeClock::Read(Instant now) const {
 
 Instant NodeClock::WhenReads(raft::Time local, Instant now) const {
   if (Read(now) >= local) return now;
-  if (rate_ppm_ == -kMillion) return kNever;
+  if (stands()) return kNever;
   const int64_t steps = (local.micros() + grain_us_ - 1) / grain_us_;
   const int64_t wanted = steps * grain_us_;  // of the raw reading
   // Raw() rounds by less than one, which is `unit` of true time; a wake-up that

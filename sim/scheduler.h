@@ -106,6 +106,7 @@ class NodeClock {
   // Readings are whole multiples of it from now on; 1: none.
   void SetGrain(Instant now, int64_t grain_us);
   int64_t rate_ppm() const { return rate_ppm_; }
+  bool stands() const { return rate_ppm_ == -1'000'000; }
 
   // When the clock was last beyond the bound; kNeverBeyond if it never was.
   Instant LastBeyond(Instant now) const;

@@ -143,8 +143,8 @@ void SimNetwork::CutFlights(uint32_t connection) {
       ++effects_.frames_cut;
     }
     // It still arrives, as nothing: what its sender has queued must not stay so
-    // for ever, or a bounded queue is full, nothing is sent any more, and a side
-    // that was not told never learns that the other one is gone.
+    // for ever, or a bounded queue is full, nothing is sent any more, and a
+    // side that was not told never learns that the other one is gone.
     Side& sender = connections_[connection].sides[flight.from_side];
     sender.queued_bytes -= std::min(sender.queued_bytes, flight.bytes.size());
     flight.bytes.clear();

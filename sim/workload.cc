@@ -229,7 +229,7 @@ void Workload::Issue(uint32_t client, CallBody body, bool progress) {
   ++effects_.operations;
   progress_asked_ += progress;
   std::optional<raft::Time> deadline;
-  if (progress) deadline = caller.turns.Read() + raft::Micros(kProgressUs);
+  if (progress) deadline = caller.turns.Read() + options_.progress_deadline;
   caller.link->Call(call, std::move(body), deadline);
 }
 

@@ -38,6 +38,7 @@ struct WorkloadOptions {
   uint32_t clients = 6;
   std::vector<std::string> endpoints;
   raft::Duration deadline = raft::Millis(1500);
+  raft::Duration progress_deadline;  // of a call that must be answered
 };
 
 struct WorkloadEffects {
