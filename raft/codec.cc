@@ -31,6 +31,7 @@ void ToWire(const VoteRequest& m, wire::PeerMessage* out) {
   w->set_pre_vote(m.pre_vote);
   w->set_last_index(m.last_index.value());
   w->set_last_term(m.last_term.value());
+  w->set_transfer(m.transfer);
 }
 
 void ToWire(const VoteReply& m, wire::PeerMessage* out) {
@@ -78,6 +79,10 @@ void ToWire(const ReadIndexReply& m, wire::PeerMessage* out) {
   w->set_boot(m.boot);
   w->set_ok(m.ok);
   w->set_index(m.index.value());
+}
+
+void ToWire(const TimeoutNow& m, wire::PeerMessage* out) {
+  out->mutable_timeout_now()->set_term(m.term.value());
 }
 
 // An append is nearly all the bytes that a leader sends, so it is written
@@ -163,6 +168,9 @@ bool FromWire(const wire::VoteRequest& w, VoteRequest* m) {
   m->pre_vote = w.pre_vote();
   m->last_index = Index(w.last_index());
   m->last_term = Term(w.last_term());
+  m->transfer = w.transfer();
+  // A transfer has no pre-vote: the mark on one would unseat a leader in vain.
+  if (m->pre_vote && m->transfer) return false;
   return IsPlace(w.last_index(), w.last_term()) && w.last_term() <= w.term();
 }
 
@@ -254,6 +262,11 @@ bool FromWire(const wire::ReadIndexReply& w, ReadIndexReply* m) {
   return w.index() <= kIndexMax;
 }
 
+bool FromWire(const wire::TimeoutNow& w, TimeoutNow* m) {
+  m->term = Term(w.term());
+  return true;
+}
+
 // An append that is refused half-way has been emptied: the caller drops it.
 bool FromWire(wire::PeerMessage* w, Message* m) {
   switch (w->body_case()) {
@@ -274,6 +287,8 @@ bool FromWire(wire::PeerMessage* w, Message* m) {
       return FromWire(w->read_index_request(), &m->emplace<ReadIndexRequest>());
     case wire::PeerMessage::kReadIndexReply:
       return FromWire(w->read_index_reply(), &m->emplace<ReadIndexReply>());
+    case wire::PeerMessage::kTimeoutNow:
+      return FromWire(w->timeout_now(), &m->emplace<TimeoutNow>());
     case wire::PeerMessage::BODY_NOT_SET:
       return false;
   }

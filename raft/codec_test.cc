@@ -35,6 +35,8 @@ AppendRequest SampleAppend() {
 std::vector<Message> Samples() {
   return {
       VoteRequest{Term(3), true, Index(4), Term(2)},
+      VoteRequest{Term(3), false, Index(4), Term(2), true},
+      TimeoutNow{Term(3)},
       VoteReply{Term(3), false, true},
       AppendRequest{.term = Term(1)},
       SampleAppend(),
@@ -99,6 +101,12 @@ TEST(CodecTest, TheLargestAppendsFitIntoAFrame) {
   EXPECT_EQ(decoded, Message(append));
 }
 
+TEST(CodecTest, OnlyAVoteCarriesTheMarkOfATransfer) {
+  Message decoded;
+  EXPECT_FALSE(DecodeMessage(
+      Encode(VoteRequest{Term(3), true, Index(4), Term(2), true}), &decoded));
+}
+
 TEST(CodecTest, RefusesWhatNoPeerCouldMean) {
   const auto refused = [](auto change) {
     wire::PeerMessage message;
@@ -155,9 +163,8 @@ TEST(CodecTest, RefusesWhatNoPeerCouldMean) {
            Heartbeat{.term = Term(UINT64_MAX)},
            Heartbeat{.term = Term(3), .commit = Index(1)},
            Heartbeat{.term = Term(3), .commit_term = Term(1)},
-           Heartbeat{.term = Term(3),
-           .commit = Index(1),
-           .commit_term = Term(4)},
+           Heartbeat{
+               .term = Term(3), .commit = Index(1), .commit_term = Term(4)},
            HeartbeatReply{.term = Term(UINT64_MAX)},
            VoteReply{.term = Term(UINT64_MAX)},
            VoteRequest{.term = Term(3), .last_index = Index(1)},

@@ -40,19 +40,23 @@ inline size_t EntryBytes(const Entry& entry) {
 }
 
 // RequestVote, and PreVote (thesis 9.6) when `pre_vote`: then `term` is the
-// term that the sender would start, which it has not adopted.
+// term that the sender would start, which it has not adopted. `transfer`: the
+// leader itself asked the sender to campaign (TimeoutNow), so who still hears
+// that leader helps all the same (thesis 4.2.3).
 struct VoteRequest {
   static constexpr std::string_view kName = "VoteRequest";
   Term term;
   bool pre_vote = false;
   Index last_index;
   Term last_term;
+  bool transfer = false;
 
   bool operator==(const VoteRequest&) const = default;
   template <typename F>
   void Fields(F&& f) const {
     f("term", term), f("pre_vote", pre_vote), f("last_index", last_index),
         f("last_term", last_term);
+    if (transfer) f("transfer", transfer);  // absent as on the wire
   }
 };
 
@@ -177,9 +181,21 @@ struct ReadIndexReply {
   }
 };
 
+// The leader of `term` asks its follower to campaign at once (thesis 3.10).
+struct TimeoutNow {
+  static constexpr std::string_view kName = "TimeoutNow";
+  Term term;
+
+  bool operator==(const TimeoutNow&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("term", term);
+  }
+};
+
 using Message =
     std::variant<VoteRequest, VoteReply, AppendRequest, AppendReply, Heartbeat,
-                 HeartbeatReply, ReadIndexRequest, ReadIndexReply>;
+                 HeartbeatReply, ReadIndexRequest, ReadIndexReply, TimeoutNow>;
 
 inline Term TermOf(const Message& message) {
   return std::visit([](const auto& m) { return m.term; }, message);

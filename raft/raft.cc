@@ -48,8 +48,9 @@ void Raft::Step(const Input& input, Outputs* outputs) {
 Time Raft::NextDeadline() const {
   if (role_ == Role::kLeader) {
     if (peers_.empty()) return Time::Never();
-    return std::min(
-        {heartbeat_due_, tell_commit_at_, QuorumHeardAt() + config_.election});
+    const Time transfer = transferring() ? transfer_deadline_ : Time::Never();
+    return std::min({heartbeat_due_, tell_commit_at_, transfer,
+                     QuorumHeardAt() + config_.election});
   }
   if (forwarded_.empty()) return election_deadline_;
   return std::min(election_deadline_, forwarded_.front().deadline);
@@ -94,6 +95,7 @@ void Raft::On(const Flush&) {
   FlushReads();
   if (role_ == Role::kLeader) {
     for (Peer& peer : peers_) SendAppends(&peer);
+    OrderTarget();
   }
   EmitPersist();
   ReleaseOutbox();

@@ -5,11 +5,12 @@
 // What is here: elections with pre-vote, check-quorum and leader stickiness;
 // pipelined replication with bounded windows; commit by counting entries of
 // the leader's own term; ReadIndex batched per confirmation round; outputs
-// ordered by the core itself. Not yet: snapshots, membership change, learners,
-// leadership transfer (issue 4); the log is held in memory whole.
+// ordered by the core itself; transfer of leadership. Not yet: snapshots,
+// membership change, learners (issue 4); the log is held in memory whole.
 //
-// One class, four files: raft.cc (the door, the turn's end, what waits for the
-// disk), raft_election.cc, raft_replication.cc, raft_read.cc.
+// One class, five files: raft.cc (the door, the turn's end, what waits for the
+// disk), raft_election.cc, raft_replication.cc, raft_read.cc,
+// raft_transfer.cc.
 #ifndef RAFT_RAFT_H_
 #define RAFT_RAFT_H_
 
@@ -101,6 +102,8 @@ class Raft {
   const std::vector<Peer>& peers() const { return peers_; }
   RaftLoad load() const;
   size_t reads_forwarded() const { return forwarded_.size(); }
+  // To whom a leader is handing over; kNobody when it is not.
+  NodeId transfer_to() const { return transfer_to_; }
 
  private:
   // A message on its way out, and the persist that must be durable before.
@@ -138,6 +141,7 @@ class Raft {
   void On(const ReadIndex& read);
   void On(const PeerClosed& closed);
   void On(const Flush& flush);
+  void On(const TransferLeadership& transfer);
 
   // --- raft.cc: effects
   template <typename T>
@@ -159,8 +163,8 @@ class Raft {
   // --- raft_election.cc
   void TickElection();
   void StartPreVote();
-  void StartElection();
-  void RequestVotes(Term term, bool pre_vote);
+  void StartElection(bool transfer = false);
+  void RequestVotes(const VoteRequest& request);
   void CountVotes();
   void BecomeFollower(Term term, NodeId leader);
   void LoseLeadership();
@@ -195,6 +199,13 @@ class Raft {
   Duration CommitNoticeDelay() const {
     return Duration(config_.heartbeat.value() / 16);
   }
+
+  // --- raft_transfer.cc
+  void Handle(NodeId from, const TimeoutNow& order);
+  NodeId BestTarget() const;
+  void OrderTarget();
+  void EndTransfer();
+  bool transferring() const { return transfer_to_.valid(); }
 
   // --- raft_read.cc
   void Handle(NodeId from, const ReadIndexRequest& request);
@@ -245,8 +256,11 @@ class Raft {
   Time tell_commit_at_;  // Time::Never(): nothing to tell
   Index term_start_;     // the no-op of this leadership
   uint64_t uncommitted_bytes_ = 0;
-  Round round_;                   // newest begun
-  std::vector<Read> confirming_;  // rounds rise
+  NodeId transfer_to_;             // kNobody: nobody
+  Time transfer_deadline_;         // then it is given up
+  bool transfer_ordered_ = false;  // TimeoutNow was sent
+  Round round_;                    // newest begun
+  std::vector<Read> confirming_;   // rounds rise
 
   // Reads.
   ReadId last_read_;                      // newest id given by the host

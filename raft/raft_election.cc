@@ -33,25 +33,26 @@ void Raft::StartPreVote() {
   role_ = Role::kPreCandidate;
   ++attempt_;
   ResetElectionTimer();
-  RequestVotes(term_ + 1, /*pre_vote=*/true);
+  RequestVotes({.term = term_ + 1, .pre_vote = true});
 }
 
-void Raft::StartElection() {
-  if (attempt_ > 1) EmitProbe(ProbeId::kPreVoteWonLater);
+void Raft::StartElection(bool transfer) {
+  if (attempt_ > 1 && !transfer) EmitProbe(ProbeId::kPreVoteWonLater);
   BecomeFollower(term_ + 1, kNobody);
   role_ = Role::kCandidate;
   vote_ = config_.self;
   ResetElectionTimer();
-  RequestVotes(term_, /*pre_vote=*/false);
+  RequestVotes({.term = term_, .transfer = transfer});
 }
 
-void Raft::RequestVotes(Term term, bool pre_vote) {
+void Raft::RequestVotes(const VoteRequest& request) {
   for (Peer& peer : peers_) {
     peer.ballot = Ballot::kSilent;  // those of an earlier campaign are void
-    QueueSend(peer.id, VoteRequest{.term = term,
-                                   .pre_vote = pre_vote,
+    QueueSend(peer.id, VoteRequest{.term = request.term,
+                                   .pre_vote = request.pre_vote,
                                    .last_index = log_.last_index(),
-                                   .last_term = log_.last_term()});
+                                   .last_term = log_.last_term(),
+                                   .transfer = request.transfer});
   }
   CountVotes();
 }
@@ -107,6 +108,7 @@ void Raft::LoseLeadership() {
   if (!confirming_.empty()) EmitProbe(ProbeId::kDeposedWithReads);
   RefuseConfirmingReads();
   tell_commit_at_ = Time::Never();
+  EndTransfer();
   ResetElectionTimer();
 }
 
@@ -177,8 +179,13 @@ void Raft::Handle(NodeId from, const VoteRequest& request) {
     return;
   }
   // While sticky, a higher term is not adopted either. If the candidate is
-  // ahead of us for good, it says so when our leader next reaches it.
-  if (request.term < term_ || (request.term > term_ && Sticky(from))) {
+  // ahead of us for good, it says so when our leader next reaches it. But a
+  // leader that hands over wants to be unseated (thesis 4.2.3). The mark opens
+  // this door only: term, vote and log are judged as ever, and no read relies
+  // on the door, since each is confirmed by a round (raft_read.cc). If reads
+  // ever trust a lease, a leader must give it up before it sends TimeoutNow.
+  const bool sticky = !request.transfer && Sticky(from);
+  if (request.term < term_ || (request.term > term_ && sticky)) {
     QueueSend(from, VoteReply{.term = term_});
     return;
   }

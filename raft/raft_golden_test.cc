@@ -253,6 +253,14 @@ class Cluster {
     StepAndFlush(&host, ReadIndex{host.last_read});
   }
 
+  // `transfer n1 n2`: the first node hands over to the second; `transfer n1`:
+  // to whom it likes.
+  void Transfer(const Words& words) {
+    TransferLeadership transfer;
+    if (words.size() > 2) transfer.to = ParseNode(words[2]);
+    StepAndFlush(&At(words[1]), transfer);
+  }
+
   // The first node sees its connection with the second one close.
   void CloseConnection(const Words& words) {
     StepAndFlush(&At(words[1]), PeerClosed{ParseNode(words[2])});
@@ -352,6 +360,7 @@ class Cluster {
       {"propose", "propose n1 a b", &Cluster::ProposeTo},
       {"flood", "flood n1 70", &Cluster::Flood},
       {"read", "read n2", &Cluster::Read},
+      {"transfer", "transfer n1 n2", &Cluster::Transfer},
       {"close", "close n1 n2", &Cluster::CloseConnection},
       {"restart", "restart n3", &Cluster::Restart},
       {"settle", "settle n1 n2", &Cluster::Settle},

@@ -58,6 +58,10 @@ std::string_view ToString(RefusalReason reason) {
       return "not-leader";
     case RefusalReason::kOverloaded:
       return "overloaded";
+    case RefusalReason::kTransferring:
+      return "transferring";
+    case RefusalReason::kNoTarget:
+      return "no-target";
   }
   return "unknown reason";
 }

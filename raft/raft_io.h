@@ -76,6 +76,21 @@ struct ReadIndex {
   }
 };
 
+// Hands leadership over (thesis 3.10): to `to`, or, kNobody, to the reachable
+// voter with the longest log known. Answered at once by TransferBegun or
+// TransferRefused. The leader then refuses proposals until another leads, or
+// until an election timeout has passed. A second one replaces the first, if it
+// names another target; else the first one's time runs on.
+struct TransferLeadership {
+  static constexpr std::string_view kName = "TransferLeadership";
+  NodeId to;
+  bool operator==(const TransferLeadership&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("to", to);
+  }
+};
+
 // The transport saw a connection with `peer` close: a hint, not a fact. A
 // follower whose leader's connection closed stops being sticky and pre-votes
 // after a short hash jitter; a leader stops streaming blindly to that peer.
@@ -99,7 +114,7 @@ struct Flush {
 };
 
 using Input = std::variant<Tick, Receive, PersistDone, Propose, ReadIndex,
-                           PeerClosed, Flush>;
+                           PeerClosed, Flush, TransferLeadership>;
 
 // --------------------------------------------------------------- outputs
 
@@ -148,7 +163,12 @@ struct Proposed {
   }
 };
 
-enum class RefusalReason : uint8_t { kNotLeader = 1, kOverloaded = 2 };
+enum class RefusalReason : uint8_t {
+  kNotLeader = 1,
+  kOverloaded = 2,
+  kTransferring = 3,  // a proposal, while leadership is handed over
+  kNoTarget = 4,      // a transfer to itself, to no voter or to nobody there
+};
 std::string_view ToString(RefusalReason reason);
 
 // Nothing of the proposal entered the log: a definite failure.
@@ -156,6 +176,28 @@ struct ProposalRefused {
   static constexpr std::string_view kName = "ProposalRefused";
   RefusalReason reason = RefusalReason::kNotLeader;
   bool operator==(const ProposalRefused&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("reason", reason);
+  }
+};
+
+// The leader is handing over to `to`. Whether that one wins, RoleChanged tells.
+struct TransferBegun {
+  static constexpr std::string_view kName = "TransferBegun";
+  NodeId to;
+  bool operator==(const TransferBegun&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("to", to);
+  }
+};
+
+// Nothing was begun, and a transfer that was under way goes on.
+struct TransferRefused {
+  static constexpr std::string_view kName = "TransferRefused";
+  RefusalReason reason = RefusalReason::kNotLeader;
+  bool operator==(const TransferRefused&) const = default;
   template <typename F>
   void Fields(F&& f) const {
     f("reason", reason);
@@ -296,7 +338,8 @@ struct Halt {
 };
 
 using Output = std::variant<Persist, Send, Proposed, ProposalRefused, Committed,
-                            ReadReady, ReadFailed, RoleChanged, Probe, Halt>;
+                            ReadReady, ReadFailed, RoleChanged, Probe, Halt,
+                            TransferBegun, TransferRefused>;
 using Outputs = std::vector<Output>;
 
 }  // namespace raft

@@ -110,6 +110,12 @@ void Raft::On(const Propose& propose) {
     Emit(ProposalRefused{RefusalReason::kNotLeader});
     return;
   }
+  // Otherwise the target may never catch up with a log that grows (thesis
+  // 3.10).
+  if (transferring()) {
+    Emit(ProposalRefused{RefusalReason::kTransferring});
+    return;
+  }
   uint64_t bytes = 0;
   for (const Bytes& payload : propose.payloads) {
     CHECK_LE(payload.size(), kEntryBytesMax);
@@ -223,6 +229,8 @@ void Raft::CommitTo(Index index) {
 void Raft::TickLeader() {
   CheckQuorum();
   if (role_ != Role::kLeader) return;
+  // The target does not take over: clients must not wait for it any longer.
+  if (transferring() && now_ >= transfer_deadline_) EndTransfer();
   ExpireAskedReads();
   if (now_ >= heartbeat_due_) {
     heartbeat_due_ = now_ + config_.heartbeat;

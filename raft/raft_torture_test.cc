@@ -73,6 +73,7 @@ class World {
   size_t committed() const { return committed_.size(); }
   const std::map<ProbeId, int>& probes() const { return probes_; }
   int reads_answered() const { return reads_answered_; }
+  int transfers() const { return transfers_; }
 
  private:
   struct Packet {
@@ -201,6 +202,9 @@ class World {
       CutOff(i);
     } else if (dice < 957) {
       blocked_.clear();
+    } else if (dice < 967) {
+      Step(i, TransferLeadership{Chance(30) ? kNobody
+                                            : Node(Draw(nodes_.size()))});
     }
     // Sometimes the turn goes on.
     if (nodes_[i].raft.has_value() && Chance(70)) Step(i, Flush{});
@@ -274,6 +278,8 @@ class World {
   void Perform(Host*, Proposed&) {}
   void Perform(Host*, ProposalRefused&) {}
   void Perform(Host*, RoleChanged&) {}
+  void Perform(Host*, TransferBegun&) { ++transfers_; }
+  void Perform(Host*, TransferRefused&) {}
   void Perform(Host* host, Committed& committed) {
     for (Index i = host->applied + 1; i <= committed.through; ++i) {
       Apply(*host, host->raft->entry(i));
@@ -296,8 +302,8 @@ class World {
   }
   void Perform(Host*, Probe& probe) { ++probes_[probe.id]; }
   void Perform(Host* host, Halt& halt) {
-    Fail(ToString(host->self) + " lost what it had acknowledged: " +
-         Describe(halt));
+    Fail(ToString(host->self) +
+         " lost what it had acknowledged: " + Describe(halt));
   }
 
   // What a message promises must be on the sender's disk when it leaves
@@ -390,6 +396,7 @@ class World {
   uint64_t draws_ = 0;
   uint64_t commands_ = 0;
   int reads_answered_ = 0;
+  int transfers_ = 0;  // begun
   std::vector<NodeId> voters_;
   std::vector<Host> nodes_;
   std::deque<Packet> network_;
@@ -407,6 +414,7 @@ TEST(RaftTorture, KeepsItsRules) {
   std::map<ProbeId, int> probes;
   size_t committed = 0;
   int reads = 0;
+  int transfers = 0;
   for (uint64_t seed = 1; seed <= 300; ++seed) {
     World world(seed, kSizes[seed % std::size(kSizes)]);
     world.Torment(6000);
@@ -416,10 +424,12 @@ TEST(RaftTorture, KeepsItsRules) {
     for (const auto& [id, count] : world.probes()) probes[id] += count;
     committed += world.committed();
     reads += world.reads_answered();
+    transfers += world.transfers();
   }
   // The torment must be worth its name: work was done, rare paths were seen.
   EXPECT_GT(committed, 20'000u);
   EXPECT_GT(reads, 5'000);
+  EXPECT_GT(transfers, 1'000);
   for (ProbeId id :
        {ProbeId::kTruncatedSuffix, ProbeId::kTruncatedTwoOrMore,
         ProbeId::kVoteWaitedForPersist, ProbeId::kAckWaitedForPersist,

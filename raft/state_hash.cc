@@ -52,6 +52,8 @@ uint64_t StateHash::Of(const Raft& raft, bool reads) {
   digest.Add(raft.closed_hint_);
   digest.Add(raft.tell_commit_at_ != Time::Never());
   digest.Add(raft.term_start_);
+  digest.Add(raft.transfer_to_);
+  digest.Add(raft.transfer_ordered_);
   for (const Peer& peer : raft.peers_) AddPeer(raft, peer, &digest);
   if (!reads) return digest.value();
   digest.Add(raft.round_);

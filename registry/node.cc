@@ -76,6 +76,9 @@ void Node::Handle(raft::Output* output, Effects* effects) {
           [&](raft::ReadReady& ready) { OnReadReady(ready, effects); },
           [&](raft::ReadFailed& failed) { OnReadFailed(failed, effects); },
           [](raft::RoleChanged&) {},  // seen by StepRaft already
+          // In answer to an input that this node does not give.
+          [](raft::TransferBegun&) { CHECK(false); },
+          [](raft::TransferRefused&) { CHECK(false); },
       },
       *output);
 }

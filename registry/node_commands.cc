@@ -88,6 +88,10 @@ void Node::OnProposalRefused(const raft::ProposalRefused& refused,
     failure = Failure{.error = Error::kUnavailable,
                       .detail = std::string(kOverloaded)};
   }
+  if (refused.reason == raft::RefusalReason::kTransferring) {
+    failure = Failure{.error = Error::kUnavailable,
+                      .detail = "leadership is being transferred"};
+  }
   for (const PendingEntry& entry : batch_) {
     if (entry.connection == kSelf) continue;
     ++counters_.commands_refused;

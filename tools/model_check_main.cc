@@ -36,7 +36,8 @@ std::map<std::string, uint64_t*> FieldsOf(ModelBounds* bounds) {
       {"nodes", &bounds->nodes},           {"elections", &bounds->elections},
       {"heartbeats", &bounds->heartbeats}, {"crashes", &bounds->crashes},
       {"proposals", &bounds->proposals},   {"reads", &bounds->reads},
-      {"duplicates", &bounds->duplicates}, {"messages", &bounds->messages}};
+      {"duplicates", &bounds->duplicates}, {"messages", &bounds->messages},
+      {"transfers", &bounds->transfers}};
 }
 
 // "name=number,..."; what is not named stays as it is.

@@ -101,6 +101,10 @@ std::vector<ModelAction> ModelWorld::Actions() const {
     }
     if (leads && left_.proposals > 0) actions.push_back({Kind::kPropose, node});
     if (left_.reads > 0) actions.push_back({Kind::kRead, node});
+    for (size_t to = 0; leads && left_.transfers > 0 && to < hosts_.size();
+         ++to) {
+      if (to != node) actions.push_back({Kind::kTransfer, node, to});
+    }
     for (size_t kept = 0; left_.crashes > 0 && kept <= host.queue.size();
          ++kept) {
       actions.push_back({Kind::kCrash, node, kept});
@@ -147,6 +151,10 @@ std::string ModelWorld::Do(const ModelAction& action) {
       ++host->last_read;
       host->reads.push_back({host->last_read, committed_.size()});
       Turn(host.get(), raft::ReadIndex{host->last_read});
+      break;
+    case Kind::kTransfer:
+      --left_.transfers;
+      Turn(host.get(), raft::TransferLeadership{IdOf(action.which)});
       break;
     case Kind::kCrash:
       break;
@@ -271,8 +279,9 @@ uint64_t ModelWorld::Hash() const {
   for (const auto& host : hosts_) digest.AddNumber(host->hash);
   digest.AddNumber(network_.size());
   for (const Packet& packet : network_) digest.AddNumber(packet.hash);
-  for (const uint64_t left : {left_.elections, left_.heartbeats, left_.crashes,
-                              left_.proposals, left_.reads, left_.duplicates}) {
+  for (const uint64_t left :
+       {left_.elections, left_.heartbeats, left_.crashes, left_.proposals,
+        left_.reads, left_.duplicates, left_.transfers}) {
     digest.AddNumber(left);
   }
   // What was promised is part of the state: it decides what is forbidden.
@@ -403,6 +412,8 @@ std::string ModelWorld::Describe(const ModelAction& action) const {
       return node + ": a command";
     case Kind::kRead:
       return node + ": a read";
+    case Kind::kTransfer:
+      return node + ": hands over to " + ToString(IdOf(action.which));
   }
   return "";
 }

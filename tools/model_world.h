@@ -31,6 +31,7 @@ struct ModelBounds {
   uint64_t crashes = 1;     // each followed by a restart
   uint64_t proposals = 1;   // of one entry
   uint64_t reads = 0;       // ReadIndex
+  uint64_t transfers = 0;   // of leadership
   uint64_t duplicates = 0;  // messages that arrive and stay under way
   uint64_t messages = 6;    // under way at once; more are lost
 };
@@ -44,6 +45,7 @@ struct ModelAction {
     kCrash,        // `node` dies with its `which` oldest Persists durable
     kPropose,      // a client's command, at a leader
     kRead,         // a client's read
+    kTransfer,     // `node`, which leads, hands over to node `which`
   };
   Kind kind = Kind::kDeliver;
   uint8_t node = 0;  // who steps
