@@ -16,7 +16,7 @@ namespace {
 constexpr std::string_view kSegmentMagic = "RaRegWAL";
 constexpr uint32_t kRecordMagic = 0x43455257;  // "WREC"
 constexpr std::string_view kSegmentSuffix = ".wal";
-constexpr int kNameDigits = 12;
+constexpr size_t kNameDigits = 12;
 
 // Where the checksums lie. A header's does not cover itself; a record header's
 // covers the body's.
@@ -132,25 +132,31 @@ absl::Status Contradicts(const char* what) {
 
 }  // namespace
 
-std::string SegmentName(uint64_t sequence) {
-  std::string digits = std::to_string(sequence);
-  if (digits.size() < kNameDigits) {
-    digits.insert(0, kNameDigits - digits.size(), '0');
+std::string NumberInName(uint64_t number, size_t width) {
+  std::string digits = std::to_string(number);
+  if (digits.size() < width) digits.insert(0, width - digits.size(), '0');
+  return digits;
+}
+
+std::optional<uint64_t> ParseNumberInName(std::string_view digits,
+                                          size_t width) {
+  if (digits.size() != width) return std::nullopt;
+  uint64_t number = 0;
+  for (char c : digits) {
+    if (c < '0' || c > '9') return std::nullopt;
+    number = number * 10 + static_cast<uint64_t>(c - '0');
   }
-  return digits + std::string(kSegmentSuffix);
+  return number;
+}
+
+std::string SegmentName(uint64_t sequence) {
+  return NumberInName(sequence, kNameDigits) + std::string(kSegmentSuffix);
 }
 
 std::optional<uint64_t> ParseSegmentName(std::string_view name) {
-  if (name.size() != kNameDigits + kSegmentSuffix.size() ||
-      !name.ends_with(kSegmentSuffix)) {
-    return std::nullopt;
-  }
-  uint64_t sequence = 0;
-  for (char c : name.substr(0, kNameDigits)) {
-    if (c < '0' || c > '9') return std::nullopt;
-    sequence = sequence * 10 + static_cast<uint64_t>(c - '0');
-  }
-  return sequence;
+  if (!name.ends_with(kSegmentSuffix)) return std::nullopt;
+  name.remove_suffix(kSegmentSuffix.size());
+  return ParseNumberInName(name, kNameDigits);
 }
 
 std::string EncodeSegmentHeader(const SegmentHeader& header) {

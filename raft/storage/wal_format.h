@@ -60,6 +60,12 @@ struct SegmentHeader {
   bool operator==(const SegmentHeader&) const = default;
 };
 
+// A number as it stands in file names, filled up to `width` digits so that
+// names sort by it.
+std::string NumberInName(uint64_t number, size_t width);
+// nullopt when `digits` are not exactly `width` digits.
+std::optional<uint64_t> ParseNumberInName(std::string_view digits,
+                                          size_t width);
 // "000000000001.wal"; sorts by sequence.
 std::string SegmentName(uint64_t sequence);
 // nullopt when `name` is not a segment's.
