@@ -1,8 +1,4 @@
 // Data directories of older format versions still open to what was in them.
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
@@ -12,6 +8,7 @@
 #include "raft/storage/storage.h"
 #include "sim/sim_disk.h"
 #include "sim/storage_life.h"
+#include "sim/storage_sample.h"
 
 namespace sim {
 namespace {
@@ -21,7 +18,6 @@ using raft::EntryKind;
 using raft::Index;
 using raft::Persist;
 using raft::Term;
-using raft::storage::OpenMode;
 
 constexpr char kSample[] = "testdata/wal/v1";
 
@@ -64,23 +60,12 @@ std::vector<std::vector<Persist>> SampleBatches() {
   };
 }
 
-std::string ReadFile(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  EXPECT_TRUE(in.good()) << path;
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
 TEST(WalSample, Version1) {
   SimDisk disk;
   for (const char* folder : {"data", "data/n1", "data/n1/wal"}) {
     ASSERT_TRUE(disk.MakeDir(folder).ok());
   }
-  for (const std::string& name : SampleFiles()) {
-    auto file = disk.Open(absl::StrCat(kDataDir, "/", name), OpenMode::kCreate);
-    ASSERT_TRUE(file.ok());
-    ASSERT_TRUE(
-        (*file)->Write(0, ReadFile(absl::StrCat(kSample, "/", name))).ok());
-  }
+  LoadSample(kSample, SampleFiles(), &disk);
   auto opened = raft::storage::Open(&disk, kDataDir, {});
   ASSERT_TRUE(opened.ok()) << opened.status();
   const raft::storage::Recovered& recovered = opened->recovered;
@@ -108,8 +93,6 @@ TEST(WalSample, Version1) {
 //   bazel run //sim:storage_test -- --gtest_also_run_disabled_tests
 //       --gtest_filter=WalSample.DISABLED_Write
 TEST(WalSample, DISABLED_Write) {
-  const char* tree = std::getenv("BUILD_WORKSPACE_DIRECTORY");
-  ASSERT_NE(tree, nullptr) << "with bazel run, please";
   SimDisk disk;
   ASSERT_TRUE(disk.MakeDir("data").ok());
   ASSERT_TRUE(raft::storage::Format(&disk, kDataDir, TheIdentity()).ok());
@@ -125,14 +108,7 @@ TEST(WalSample, DISABLED_Write) {
   // A record that was cut after a few bytes.
   disk.Poke(absl::StrCat(kDataDir, "/", SampleFiles().back()), 1024,
             "WREC torn");
-  for (const std::string& name : SampleFiles()) {
-    const std::filesystem::path path =
-        std::filesystem::path(tree) / kSample / name;
-    std::filesystem::create_directories(path.parent_path());
-    ASSERT_FALSE(std::filesystem::exists(path)) << "samples never change";
-    std::ofstream(path, std::ios::binary)
-        << *disk.Peek(absl::StrCat(kDataDir, "/", name));
-  }
+  SaveSample(kSample, SampleFiles(), disk);
 }
 
 }  // namespace
