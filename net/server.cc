@@ -160,6 +160,9 @@ struct Server::Impl {
   std::unique_ptr<DiskThread> disk;
   std::unique_ptr<Replica> replica;
 
+  bool stopping = false;
+
+  void BeginStop();
   absl::Status Bind();
   absl::Status OpenTrace();
   absl::Status Boot();
@@ -258,11 +261,23 @@ const Replica& Server::replica() const { return *impl_->replica; }
 
 absl::Status Server::Run() {
   const Replica& replica = *impl_->replica;
-  impl_->loop.RunUntil([&replica] { return replica.halted(); });
+  impl_->loop.RunUntil([this, &replica] {
+    return replica.halted() || (impl_->stopping && !replica.HandingOver());
+  });
   if (!replica.halted()) impl_->Drain();
   FlushTrace();
   if (replica.halted()) return absl::DataLossError(replica.halt_reason());
   return absl::OkStatus();
+}
+
+// Within a turn. The clients of a leader that just vanishes wait until its
+// followers notice; those of one that hands over, for about a round trip.
+void Server::Impl::BeginStop() {
+  if (stopping) return loop.Stop();
+  stopping = true;
+  replica->HandOver(raft::kNobody);
+  const raft::NodeId to = replica->node().raft().transfer_to();
+  if (to.valid()) spdlog::info("hands over to {}", ToString(to));
 }
 
 // Whatever a client was told is durable already. This is for those that wait
@@ -279,13 +294,15 @@ void Server::FlushTrace() {
   if (impl_->trace != nullptr) impl_->trace->Flush();
 }
 
-void Server::Stop() { impl_->loop.Stop(); }
+void Server::Stop() {
+  impl_->loop.Post([this] { impl_->BeginStop(); });
+}
 
 void Server::StopOnSignals() {
   signal(SIGPIPE, SIG_IGN);
   impl_->loop.OnSignals({SIGTERM, SIGINT}, [this](int number) {
     spdlog::info("stops: {}", number == SIGTERM ? "SIGTERM" : "SIGINT");
-    impl_->loop.Stop();
+    impl_->BeginStop();
   });
 }
 

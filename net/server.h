@@ -45,6 +45,8 @@ class Server {
   // reason when a failing disk halted the node.
   absl::Status Run();
 
+  // A node that leads hands over first, and serves until another leads: for two
+  // election timeouts at most. A second call does not wait for that.
   void Stop();  // any thread
   // Writes out what the trace holds back. Loop's thread, or a dying process.
   void FlushTrace();

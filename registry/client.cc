@@ -19,19 +19,6 @@ bool Retryable(Error error) {
          error == Error::kOutcomeUnknown;
 }
 
-// A reply of the kind that the request asks for, or a failure.
-bool Fits(const std::variant<Command, ReadOperation, StatusRequest>& body,
-          const CallResult& result) {
-  if (std::holds_alternative<Failure>(result)) return true;
-  if (std::holds_alternative<Command>(body)) {
-    return std::holds_alternative<CommandReply>(result);
-  }
-  if (std::holds_alternative<ReadOperation>(body)) {
-    return std::holds_alternative<ReadReply>(result);
-  }
-  return std::holds_alternative<StatusReply>(result);
-}
-
 ClientRoute MakeRoute(const ClientOptions& options, uint64_t lane) {
   return ClientRoute({.endpoints = options.endpoints,
                       .seed = raft::Mix(options.seed, lane),
@@ -45,11 +32,10 @@ ClientRoute MakeRoute(const ClientOptions& options, uint64_t lane) {
 Error ErrorOf(const CallResult& result) {
   return std::visit(
       [](const auto& reply) {
-        if constexpr (std::is_same_v<std::decay_t<decltype(reply)>,
-                                     StatusReply>) {
-          return Error::kOk;
-        } else {
+        if constexpr (requires { reply.error; }) {
           return reply.error;
+        } else {
+          return Error::kOk;
         }
       },
       result);
@@ -161,6 +147,8 @@ void Client::OnEvent(const StartCall& event, ClientEffects* effects) {
   } else if (const auto* read = std::get_if<ReadOperation>(&event.body)) {
     call.body = *read;
     if (options_.read_any) call.lane = Lane::kRead;
+  } else if (const auto* transfer = std::get_if<TransferRequest>(&event.body)) {
+    call.body = *transfer;
   } else {
     call.body = StatusRequest{};
   }
@@ -225,6 +213,20 @@ Failure Client::CommandRefusalOf(const Command& command) const {
   return {error, detail};
 }
 
+bool Client::Fits(const Body& body, const CallResult& result) {
+  if (std::holds_alternative<Failure>(result)) return true;
+  if (std::holds_alternative<Command>(body)) {
+    return std::holds_alternative<CommandReply>(result);
+  }
+  if (std::holds_alternative<ReadOperation>(body)) {
+    return std::holds_alternative<ReadReply>(result);
+  }
+  if (std::holds_alternative<TransferRequest>(body)) {
+    return std::holds_alternative<TransferReply>(result);
+  }
+  return std::holds_alternative<StatusReply>(result);
+}
+
 void Client::OnCallResponse(LaneState* lane, CallId id,
                             const ClientResponse& response,
                             ClientEffects* effects) {
@@ -280,6 +282,10 @@ void Client::Requeue(CallId id, ClientEffects* effects) {
     GiveUp(id, Error::kSessionExpired, "the session is no more", effects);
     return;
   }
+  if (std::holds_alternative<TransferRequest>(call.body) && call.maybe_done) {
+    GiveUp(id, Error::kOutcomeUnknown, trouble_, effects);
+    return;
+  }
   Enqueue(id, call);
 }
 
@@ -318,8 +324,9 @@ void Client::Finish(CallId id, CallResult result, ClientEffects* effects) {
 void Client::GiveUp(CallId id, Error error, std::string detail,
                     ClientEffects* effects) {
   const Call& call = calls_.at(id);
-  if (std::holds_alternative<Command>(call.body) &&
-      (call.maybe_done || call.request != 0)) {
+  const bool changes = std::holds_alternative<Command>(call.body) ||
+                       std::holds_alternative<TransferRequest>(call.body);
+  if (changes && (call.maybe_done || call.request != 0)) {
     error = Error::kOutcomeUnknown;
   }
   Finish(id, Failure{error, std::move(detail)}, effects);
@@ -504,6 +511,9 @@ void Client::Send(LaneState* lane, CallId id, ClientEffects* effects) {
   } else if (const auto* read = std::get_if<ReadOperation>(&call.body)) {
     lane->others.erase(id);
     body = ReadRequest{*read};
+  } else if (const auto* transfer = std::get_if<TransferRequest>(&call.body)) {
+    lane->others.erase(id);
+    body = *transfer;
   } else {
     lane->others.erase(id);
     body = StatusRequest{};

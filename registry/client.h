@@ -10,11 +10,14 @@
 //     (session, sequence) and keeps it through every retry.
 //   - Three failures that are three different answers:
 //       unavailable       definitely not done
-//       outcome_unknown   may or may not have been done (commands only)
+//       outcome_unknown   may or may not have been done (commands and transfers
+//                         only)
 //       session_expired   definitely not done, and never will be; in answer to
 //                         an EndSession of the client's own: done (API.md)
 //   - A read is retried until it is answered or its deadline; then it is
 //     `unavailable`, never "not found" and never empty.
+//   - A transfer of leadership is not asked for again once it may have begun: a
+//     second one would take leadership from whom the first gave it to.
 #ifndef REGISTRY_CLIENT_H_
 #define REGISTRY_CLIENT_H_
 
@@ -84,10 +87,12 @@ struct ClientOptions {
 
 // OpenSession and ExpireSessions are refused (`invalid`): the client opens its
 // own session. EndSession{0} ends it.
-using CallBody = std::variant<Operation, ReadOperation, StatusRequest>;
+using CallBody =
+    std::variant<Operation, ReadOperation, StatusRequest, TransferRequest>;
 
 // Operation -> CommandReply, ReadOperation -> ReadReply, StatusRequest ->
-// StatusReply; any of them may be a Failure instead (never `not_leader`).
+// StatusReply, TransferRequest -> TransferReply; any of them may be a Failure
+// instead (never `not_leader`).
 // KeepAliveReply does not occur.
 using CallResult = decltype(ClientResponse::body);
 // kOk, the error of the reply, or the error of the failure.
@@ -229,10 +234,13 @@ class Client {
   // Which link a request takes.
   enum class Lane : uint8_t { kCommand = 0, kRead = 1 };
 
+  using Body =
+      std::variant<Command, ReadOperation, StatusRequest, TransferRequest>;
+
   struct Call {
     // A command's (session, sequence) is 0 until it is first sent; from then on
     // it is the command's name for ever.
-    std::variant<Command, ReadOperation, StatusRequest> body;
+    Body body;
     raft::Time deadline;
     Lane lane = Lane::kCommand;
     uint64_t request = 0;  // the outstanding attempt; 0: waits to be sent
@@ -306,6 +314,8 @@ class Client {
   void OnEvent(const ResponseReceived& event, ClientEffects* effects);
   void OnEvent(const StartCall& event, ClientEffects* effects);
   void OnEvent(const CloseClient& event, ClientEffects* effects);
+  // A reply of the kind that the call asks for, or a failure.
+  static bool Fits(const Body& body, const CallResult& result);
   // Why the call cannot even wait; kOk if it can.
   Failure RefusalOf(const Call& call) const;
   Failure CommandRefusalOf(const Command& command) const;

@@ -225,7 +225,7 @@ inline StatusReply DrawOf(Tag<StatusReply>) {
 inline ClientRequest DrawOf(Tag<ClientRequest>) {
   ClientRequest request;
   request.id = DrawNumber();
-  switch (*rc::gen::inRange(0, 4)) {
+  switch (*rc::gen::inRange(0, 5)) {
     case 0:
       request.body = CommandRequest{.command = raft::Bytes(DrawBytes())};
       break;
@@ -234,6 +234,9 @@ inline ClientRequest DrawOf(Tag<ClientRequest>) {
       break;
     case 2:
       request.body = KeepAliveRequest{.session = DrawStrong<SessionId>()};
+      break;
+    case 3:
+      request.body = TransferRequest{.to = Draw<raft::NodeId>()};
       break;
     default:
       request.body = StatusRequest();
@@ -250,7 +253,7 @@ inline Failure DrawOf(Tag<Failure>) {
 inline ClientResponse DrawOf(Tag<ClientResponse>) {
   ClientResponse response;
   response.id = DrawNumber();
-  switch (*rc::gen::inRange(0, 5)) {
+  switch (*rc::gen::inRange(0, 6)) {
     case 0:
       response.body = Draw<Failure>();
       break;
@@ -262,6 +265,9 @@ inline ClientResponse DrawOf(Tag<ClientResponse>) {
       break;
     case 3:
       response.body = KeepAliveReply{.error = Draw<Error>()};
+      break;
+    case 4:
+      response.body = TransferReply{.leader = Draw<raft::NodeId>()};
       break;
     default:
       response.body = Draw<StatusReply>();

@@ -42,6 +42,9 @@ void Node::Step(const Event& event, Effects* effects) {
           // nobody, which is allowed (node_io.h).
           [](const ClientClosed&) {},
           [&](const raft::Flush&) { OnFlush(effects); },
+          [&](const raft::TransferLeadership& transfer) {
+            RequestTransfer({.connection = kSelf, .to = transfer.to}, effects);
+          },
       },
       event);
 }
@@ -55,6 +58,7 @@ void Node::StepRaft(const raft::Input& input, Effects* effects) {
   if (raft_.role() != role_ || raft_.term() != term_) OnRoleMoved(effects);
   for (raft::Output& output : outputs_) Handle(&output, effects);
   outputs_.clear();
+  if (!transfers_.empty()) AnswerTransfers(effects);
 }
 
 void Node::Handle(raft::Output* output, Effects* effects) {
@@ -76,9 +80,8 @@ void Node::Handle(raft::Output* output, Effects* effects) {
           [&](raft::ReadReady& ready) { OnReadReady(ready, effects); },
           [&](raft::ReadFailed& failed) { OnReadFailed(failed, effects); },
           [](raft::RoleChanged&) {},  // seen by StepRaft already
-          // In answer to an input that this node does not give.
-          [](raft::TransferBegun&) { CHECK(false); },
-          [](raft::TransferRefused&) { CHECK(false); },
+          [&](raft::TransferBegun& begun) { OnTransferBegun(begun); },
+          [&](raft::TransferRefused&) { OnTransferRefused(effects); },
       },
       *output);
 }
@@ -111,6 +114,9 @@ void Node::OnClient(const ClientReceived& event, Effects* effects) {
                  [&](const StatusRequest&) {
                    Answer(connection, id, Status(), effects);
                  },
+                 [&](const TransferRequest& request) {
+                   OnTransfer(connection, id, request, effects);
+                 },
              },
              event.request.body);
 }
@@ -125,7 +131,9 @@ void Node::OnFlush(Effects* effects) {
 }
 
 raft::Time Node::NextDeadline() const {
-  return std::min(raft_.NextDeadline(), leases_.NextDeadline());
+  const raft::Time deadline =
+      std::min(raft_.NextDeadline(), leases_.NextDeadline());
+  return transfers_.empty() ? deadline : std::min(deadline, transfers_until_);
 }
 
 void Node::Answer(ConnectionId connection, uint64_t request,
@@ -175,6 +183,7 @@ StatusReply Node::Status() const {
       {"reads", counters_.reads},
       {"reads_failed", counters_.reads_failed},
       {"sessions_expired", counters_.sessions_expired},
+      {"transfers", counters_.transfers},
   };
   return status;
 }

@@ -28,6 +28,8 @@
 
 namespace registry {
 
+// Requests that may wait for the end of a transfer; above it, `unavailable`.
+inline constexpr size_t kWaitingTransfersMax = 64;
 // Requests that may wait for a read index at once; above it, `unavailable`.
 inline constexpr size_t kWaitingReadsMax = 1 << 16;
 
@@ -63,6 +65,7 @@ struct NodeConfig {
 struct NodeLoad {
   size_t commands = 0;
   size_t reads = 0;  // keep-alives included
+  size_t transfers = 0;
   bool operator==(const NodeLoad&) const = default;
 };
 
@@ -87,7 +90,8 @@ class Node {
   const Limits& limits() const { return config_.limits; }
   NodeLoad load() const {
     return {.commands = batch_.size() + pending_.size(),
-            .reads = waiting_reads_};
+            .reads = waiting_reads_,
+            .transfers = transfers_.size()};
   }
   // Proposals to end sessions that the log had no room for, since the boot.
   uint64_t expiries_refused() const { return counters_.expiries_refused; }
@@ -112,6 +116,11 @@ class Node {
     uint64_t request = 0;
     std::variant<ReadOperation, KeepAlive> what;
   };
+  struct WaitingTransfer {
+    ConnectionId connection;  // kSelf: nobody waits for an answer
+    uint64_t request = 0;
+    raft::NodeId to;
+  };
   struct Counters {
     uint64_t commands = 0;          // received from clients
     uint64_t commands_refused = 0;  // invalid, not leader or overloaded
@@ -127,6 +136,7 @@ class Node {
     uint64_t sessions_expired = 0;  // proposed to expire
     uint64_t expiries_refused = 0;  // proposals of that: the log was full
     uint64_t leaderships = 0;
+    uint64_t transfers = 0;  // of leadership, begun
   };
 
   // node.cc: routing.
@@ -167,6 +177,14 @@ class Node {
   void FailKeepAlives(Effects* effects);
   void FailRead(const WaitingRead& read, Effects* effects);
 
+  // node_transfer.cc: handing over leadership.
+  void OnTransfer(ConnectionId connection, uint64_t request,
+                  const TransferRequest& body, Effects* effects);
+  void RequestTransfer(const WaitingTransfer& asked, Effects* effects);
+  void OnTransferBegun(const raft::TransferBegun& begun);
+  void OnTransferRefused(Effects* effects);
+  void AnswerTransfers(Effects* effects);
+
   NodeConfig config_;
   raft::Raft raft_;
   StateMachine state_;
@@ -191,6 +209,10 @@ class Node {
   // By the index that must be applied first.
   std::multimap<raft::Index, std::vector<WaitingRead>> ready_reads_;
   size_t waiting_reads_ = 0;  // in all three
+
+  WaitingTransfer transfer_asked_;  // while raft_ is asked
+  std::vector<WaitingTransfer> transfers_;
+  raft::Time transfers_until_;  // then nobody waits any longer
 
   Counters counters_;
   raft::Outputs outputs_;  // scratch of StepRaft, empty between steps

@@ -183,7 +183,8 @@ class NodeHarness {
     return As<KeepAliveReply>(id).error;
   }
   SessionId Open(size_t leader, raft::Duration ttl) {
-    const std::string nonce = "harness-nonce-" + std::to_string(++last_request_);
+    const std::string nonce =
+        "harness-nonce-" + std::to_string(++last_request_);
     const CommandReply reply =
         Do(leader, Command{.operation = OpenSession{nonce, ttl}});
     EXPECT_EQ(reply.error, Error::kOk);

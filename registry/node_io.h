@@ -39,9 +39,11 @@ struct ClientClosed {
   }
 };
 
-using Event =
-    std::variant<raft::Tick, raft::Receive, raft::PeerClosed, raft::PersistDone,
-                 ClientReceived, ClientClosed, raft::Flush>;
+// raft::TransferLeadership: the host itself hands over before it stops. There
+// is no answer to it; whether it was done, Node::raft() shows.
+using Event = std::variant<raft::Tick, raft::Receive, raft::PeerClosed,
+                           raft::PersistDone, ClientReceived, ClientClosed,
+                           raft::Flush, raft::TransferLeadership>;
 
 struct Reply {
   static constexpr std::string_view kName = "Reply";

@@ -56,10 +56,30 @@ struct StatusRequest {
   void Fields(F&&) const {}
 };
 
+// Hands leadership over to `to`, or, kNobody, to whom the leader thinks best.
+// Answered by TransferReply once another member is known to lead; at once when
+// `to` leads already. Else:
+//   kNotLeader, kUnavailable  nothing was begun
+//   kNotFound                 `to` is not another voter, or there is none
+//   kOutcomeUnknown           begun, but nobody has taken over in time; one who
+//                             was asked to may still do so
+// No command is lost by it: those that the leader cannot take meanwhile are
+// refused (kUnavailable) for an election timeout at most.
+struct TransferRequest {
+  static constexpr std::string_view kName = "TransferRequest";
+  raft::NodeId to;
+  bool operator==(const TransferRequest&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("to", to);
+  }
+};
+
 struct ClientRequest {
   static constexpr std::string_view kName = "ClientRequest";
   uint64_t id = 0;  // echoed; chosen by the client, unique on its connection
-  std::variant<CommandRequest, ReadRequest, KeepAliveRequest, StatusRequest>
+  std::variant<CommandRequest, ReadRequest, KeepAliveRequest, StatusRequest,
+               TransferRequest>
       body;
   bool operator==(const ClientRequest&) const = default;
   template <typename F>
@@ -135,10 +155,21 @@ struct StatusReply {
   }
 };
 
+struct TransferReply {
+  static constexpr std::string_view kName = "TransferReply";
+  raft::NodeId leader;
+  bool operator==(const TransferReply&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("leader", leader);
+  }
+};
+
 struct ClientResponse {
   static constexpr std::string_view kName = "ClientResponse";
   uint64_t id = 0;
-  std::variant<Failure, CommandReply, ReadReply, KeepAliveReply, StatusReply>
+  std::variant<Failure, CommandReply, ReadReply, KeepAliveReply, StatusReply,
+               TransferReply>
       body;
   bool operator==(const ClientResponse&) const = default;
   template <typename F>

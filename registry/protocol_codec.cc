@@ -43,6 +43,22 @@ void ToWire(const StatusRequest&, wire::ClientRequest* out) {
   out->mutable_status();
 }
 
+void ToWire(raft::NodeId in, wire::Member* out) {
+  out->set_slot(in.slot);
+  out->set_incarnation(in.incarnation);
+}
+bool FromWire(const wire::Member& in, raft::NodeId* out) {
+  if (in.slot() > UINT8_MAX) return false;
+  out->slot = static_cast<uint8_t>(in.slot());
+  out->incarnation = in.incarnation();
+  return true;
+}
+
+void ToWire(const TransferRequest& in, wire::ClientRequest* out) {
+  auto* transfer = out->mutable_transfer();
+  if (in.to.valid()) ToWire(in.to, transfer->mutable_to());
+}
+
 bool FromWire(wire::Read* in, ReadOperation* out) {
   switch (in->operation_case()) {
     case wire::Read::kLookup:
@@ -78,21 +94,14 @@ bool FromWire(wire::Read* in, ReadOperation* out) {
 // --------------------------------------------------------------- responses
 
 void ToWire(const MemberStatus& in, wire::Member* out) {
-  out->set_slot(in.node.slot);
-  out->set_incarnation(in.node.incarnation);
+  ToWire(in.node, out);
   out->set_peer_address(in.peer_address);
   out->set_client_address(in.client_address);
-}
-bool FromWire(wire::Member* in, raft::NodeId* out) {
-  if (in->slot() > UINT8_MAX) return false;
-  out->slot = static_cast<uint8_t>(in->slot());
-  out->incarnation = in->incarnation();
-  return true;
 }
 bool FromWire(wire::Member* in, MemberStatus* out) {
   out->peer_address = std::move(*in->mutable_peer_address());
   out->client_address = std::move(*in->mutable_client_address());
-  return FromWire(in, &out->node);
+  return FromWire(*in, &out->node);
 }
 
 void ToWire(const Failure& in, wire::ClientResponse* out) {
@@ -129,9 +138,9 @@ void ToWire(const KeepAliveReply& in, wire::ClientResponse* out) {
 void ToWire(const StatusReply& in, wire::ClientResponse* out) {
   auto* status = out->mutable_status();
   status->set_cluster(in.cluster.value());
-  ToWire(MemberStatus{.node = in.node}, status->mutable_node());
+  ToWire(in.node, status->mutable_node());
   status->set_role(static_cast<uint32_t>(in.role));
-  ToWire(MemberStatus{.node = in.leader}, status->mutable_leader());
+  ToWire(in.leader, status->mutable_leader());
   status->set_term(in.term.value());
   status->set_commit(in.commit.value());
   status->set_applied(in.applied.value());
@@ -148,6 +157,10 @@ void ToWire(const StatusReply& in, wire::ClientResponse* out) {
     counter->set_name(name);
     counter->set_value(value);
   }
+}
+
+void ToWire(const TransferReply& in, wire::ClientResponse* out) {
+  ToWire(in.leader, out->mutable_transfer()->mutable_leader());
 }
 
 bool FromWire(wire::Failure* in, Failure* out) {
@@ -196,8 +209,8 @@ bool FromWire(wire::StatusReply* in, StatusReply* out) {
     out->counters.emplace_back(std::move(*counter.mutable_name()),
                                counter.value());
   }
-  return FromWire(in->mutable_node(), &out->node) &&
-         FromWire(in->mutable_leader(), &out->leader);
+  return FromWire(in->node(), &out->node) &&
+         FromWire(in->leader(), &out->leader);
 }
 
 template <typename Message>
@@ -241,6 +254,9 @@ bool DecodeClientRequest(std::string_view bytes, ClientRequest* request) {
     case wire::ClientRequest::kStatus:
       request->body = StatusRequest();
       return true;
+    case wire::ClientRequest::kTransfer:
+      return FromWire(in.transfer().to(),
+                      &request->body.emplace<TransferRequest>().to);
     case wire::ClientRequest::BODY_NOT_SET:
       return false;
   }
@@ -266,6 +282,9 @@ bool DecodeClientResponse(std::string_view bytes, ClientResponse* response) {
     case wire::ClientResponse::kStatus:
       return FromWire(in.mutable_status(),
                       &response->body.emplace<StatusReply>());
+    case wire::ClientResponse::kTransfer:
+      return FromWire(in.transfer().leader(),
+                      &response->body.emplace<TransferReply>().leader);
     case wire::ClientResponse::BODY_NOT_SET:
       return false;
   }

@@ -13,7 +13,8 @@ namespace {
 
 using Kind = wire::TraceRecord::KindCase;
 
-raft::NodeId NodeIdOf(const raft::wire::NodeId& node) {
+template <typename Wire>
+raft::NodeId NodeIdOf(const Wire& node) {
   return raft::NodeId{static_cast<uint8_t>(node.slot()), node.incarnation()};
 }
 
@@ -246,6 +247,8 @@ class Player : public Transport, public DiskQueue {
                                                  input.disk_done().message()));
       case Kind::kTurnEnd:
         return replica_->OnTurnEnd();
+      case Kind::kHandOver:
+        return replica_->HandOver(NodeIdOf(input.hand_over().to()));
       default:
         return Mismatch("a record that is no input");
     }

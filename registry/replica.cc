@@ -208,12 +208,28 @@ void Replica::OnTurnEnd() {
   SendQueued();
 }
 
+void Replica::HandOver(raft::NodeId to) {
+  if (halted()) return;
+  if (trace_) trace_->HandOver(to);
+  if (node_.raft().role() != raft::Role::kLeader) return;
+  hand_over_until_ = now_ + raft::Duration(2 * options_.election.value());
+  Step(raft::TransferLeadership{to});
+}
+
+bool Replica::HandingOver() const {
+  if (halted() || now_ >= hand_over_until_) return false;
+  const raft::Raft& raft = node_.raft();
+  return raft.role() == raft::Role::kLeader ? raft.transfer_to().valid()
+                                            : !raft.leader().valid();
+}
+
 raft::Time Replica::NextDeadline() const {
   if (halted()) return raft::Time::Never();
   raft::Time deadline = node_.NextDeadline();
   if (!deadlines_.empty()) {
     deadline = std::min(deadline, deadlines_.begin()->first);
   }
+  if (HandingOver()) deadline = std::min(deadline, hand_over_until_);
   for (const Peer& peer : peers_) {
     if (peer.dialled == ConnectionId()) {
       deadline = std::min(deadline, peer.dial_at);

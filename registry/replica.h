@@ -109,6 +109,13 @@ class Replica : public TransportHandler {
   void OnClosed(ConnectionId connection) override;
   void OnDiskDone(uint64_t job, absl::Status status);
   void OnTurnEnd();
+  // Within a turn: if this node leads, asks it to give leadership to `to`, or,
+  // kNobody, to whom it thinks best. For a host that is about to stop.
+  void HandOver(raft::NodeId to);
+  // Since HandOver, until another leads, or it was given up; for two election
+  // timeouts at most. A host that stops serves so long: its vote may be needed,
+  // and its clients are told where to go.
+  bool HandingOver() const;
   // When the next turn must begin at the latest.
   raft::Time NextDeadline() const;
 
@@ -224,6 +231,7 @@ class Replica : public TransportHandler {
   Node node_;
   Observer observer_;
   raft::Time now_;
+  raft::Time hand_over_until_;
   std::string halt_reason_;
 
   std::vector<Peer> peers_;  // the other members, in the order of options

@@ -125,6 +125,13 @@ void TraceWriter::TurnEnd() {
   Append();
 }
 
+void TraceWriter::HandOver(raft::NodeId to) {
+  wire::Member* member = record_.mutable_hand_over()->mutable_to();
+  member->set_slot(to.slot);
+  member->set_incarnation(to.incarnation);
+  Append();
+}
+
 void TraceWriter::Connected(ConnectionId connection) {
   record_.set_connected(connection.value());
   Append();

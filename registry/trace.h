@@ -57,6 +57,7 @@ class TraceWriter {
   void Closed(ConnectionId connection);
   void DiskDone(uint64_t job, const absl::Status& status);
   void TurnEnd();
+  void HandOver(raft::NodeId to);
 
   void Connected(ConnectionId connection);
   void Queued(size_t bytes);

@@ -206,6 +206,14 @@ void Cluster::Observe(uint32_t node, const registry::Event& event,
     ++effects_.terms_begun;
   }
   if (raft.role() == raft::Role::kLeader) leaders_.emplace(raft.term(), node);
+  const bool handing_over = raft.transfer_to().valid();
+  effects_.transfers_begun += handing_over && !at(node).handing_over;
+  at(node).handing_over = handing_over;
+  if (const auto* receive = std::get_if<raft::Receive>(&event)) {
+    effects_.campaigns_asked +=
+        std::holds_alternative<raft::TimeoutNow>(receive->message) &&
+        raft.role() == raft::Role::kCandidate;
+  }
   checker_->OnStep(node, scheduler_->now(), at(node).replica->node(), event,
                    effects);
 }
@@ -259,6 +267,10 @@ void Cluster::RunTurn(uint32_t node) {
         Dispatch(input.network, &replica);
       }
     }
+    if (running.stop_down_us.has_value() && !running.stop_told) {
+      running.stop_told = true;
+      replica.HandOver(raft::kNobody);
+    }
     replica.OnTurnEnd();
     goes_on =
         next < inbox.size() && !running.ports->blown() && !replica.halted();
@@ -273,7 +285,17 @@ void Cluster::RunTurn(uint32_t node) {
     return Die(node, running.effect_crash_power, running.effect_crash_down_us);
   }
   if (replica.halted()) return OnHalt(node);
+  if (StopsNow(node)) {
+    ++effects_.clean_stops;
+    return Die(node, false, *running.stop_down_us);
+  }
   running.turns.SetDeadline(replica.NextDeadline());
+}
+
+bool Cluster::StopsNow(uint32_t node) const {
+  const Node& running = *nodes_.at(node);
+  return running.stop_down_us.has_value() && running.stop_told &&
+         !running.replica->HandingOver();
 }
 
 void Cluster::RunDiskJob(uint32_t node, const SimEvent& event) {
@@ -338,6 +360,8 @@ void Cluster::Die(uint32_t node, bool power, int64_t down_us) {
   dying.inbox.clear();
   dying.turns.Die();
   dying.file_operations.reset();
+  dying.stop_down_us.reset();
+  dying.handing_over = false;
   if (!budget_.lost(node)) ScheduleRestart(node, down_us);
 }
 

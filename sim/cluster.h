@@ -7,6 +7,8 @@
 //                  turn, or between two file operations of a disk job or of a
 //                  boot. Killed: what it wrote stays in the page cache. Power
 //                  lost: what was not synced may be lost, the clock starts anew
+//   clean stop     the process hands over leadership, if it can, and ends; its
+//                  machine goes on
 //   pause          time and arrivals go on, turns do not
 //   slow           turns and disk jobs take a multiple of their time
 //   disk error     any operation fails, once; or the disk is full, or
@@ -100,6 +102,9 @@ struct ClusterEffects {
   uint64_t client_queues_full = 0;
   uint64_t clocks_changed = 0;
   uint64_t terms_begun = 0;  // by the first candidate of each
+  uint64_t clean_stops = 0;
+  uint64_t transfers_begun = 0;  // of leadership
+  uint64_t campaigns_asked = 0;  // begun because a leader said so
   bool operator==(const ClusterEffects&) const = default;
   template <typename F>
   void Fields(F&& f) const {
@@ -122,7 +127,9 @@ struct ClusterEffects {
         f("overloads_told", overloads_told),
         f("peer_queues_full", peer_queues_full),
         f("client_queues_full", client_queues_full),
-        f("clocks_changed", clocks_changed), f("terms_begun", terms_begun);
+        f("clocks_changed", clocks_changed), f("terms_begun", terms_begun),
+        f("clean_stops", clean_stops), f("transfers_begun", transfers_begun),
+        f("campaigns_asked", campaigns_asked);
   }
 };
 
@@ -170,6 +177,9 @@ class Cluster {
   void CrashAtEffect(uint32_t node, uint32_t effects, bool power,
                      int64_t down_us);
   void CrashInDiskJob(uint32_t node, uint32_t operations, int64_t down_us);
+  // As by SIGTERM: the process ends when it leads no longer, or could not hand
+  // over.
+  void CleanStop(uint32_t node, int64_t down_us);
   void Pause(uint32_t node, int64_t length_us);
   void StallDisk(uint32_t node, int64_t length_us);
   // The error waits for its operation, over crashes, and also on a node that is
@@ -243,6 +253,7 @@ class Cluster {
   void Boot(uint32_t node);
   void ScheduleRestart(uint32_t node, int64_t down_us);
   void RunTurn(uint32_t node);
+  bool StopsNow(uint32_t node) const;
   void RunDiskJob(uint32_t node, const SimEvent& event);
   bool CutWithoutPower(uint32_t node) const;
   void Die(uint32_t node, bool power, int64_t down_us);

@@ -121,13 +121,13 @@ void ClusterChecker::OnStep(uint32_t node, Instant now,
     const bool sure = view.before.commit_term == raft.term();
     const uint64_t refused =
         std::exchange(view.expiries_refused, stepped.expiries_refused());
-    lease_ends_.OnTurnEnd(
-        node,
-        {.leads_in = sure ? leads_in : std::nullopt,
-         .looks_max = stepped.limits().leases_per_check,
-         .log_was_full = view.expiries_refused != refused &&
-                         stepped.raft().load().uncommitted_bytes > 0},
-        violations_);
+    lease_ends_.OnTurnEnd(node,
+                          {.leads_in = sure ? leads_in : std::nullopt,
+                           .looks_max = stepped.limits().leases_per_check,
+                           .log_was_shut = view.expiries_refused != refused &&
+                                           (raft.load().uncommitted_bytes > 0 ||
+                                            raft.transfer_to().valid())},
+                          violations_);
     Report("bounds", node, WhyTooMuch(LoadOf(stepped)));
   }
 }

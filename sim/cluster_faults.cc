@@ -27,6 +27,13 @@ void Cluster::CrashInDiskJob(uint32_t node, uint32_t operations,
   at(node).disk_crash_down_us = down_us;
 }
 
+void Cluster::CleanStop(uint32_t node, int64_t down_us) {
+  if (!up(node)) return;
+  at(node).stop_down_us = down_us;
+  at(node).stop_told = false;
+  at(node).turns.Request();
+}
+
 void Cluster::FailOperation(uint32_t node, const DiskError& error,
                             int64_t down_us) {
   at(node).disk.FailLater(error);
@@ -91,6 +98,7 @@ void Cluster::Heal() {
     Node& node = at(i);
     node.ports->Disarm();
     node.file_operations.reset();
+    node.stop_down_us.reset();
     node.disk.ForgetErrors();
     node.disk.set_capacity(0);
     node.disk.set_read_only(false);

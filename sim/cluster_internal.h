@@ -117,9 +117,12 @@ struct Cluster::Node {
   int64_t effect_crash_down_us = 0;
   std::optional<uint32_t> file_operations;  // until the power fails
   int64_t disk_crash_down_us = 0;
-  int64_t halt_down_us = 0;       // after its disk has stopped it
-  bool found_lost = false;        // it says that its disk lost something
-  uint64_t failures_at_boot = 0;  // of the disk, before this life
+  std::optional<int64_t> stop_down_us;  // it is told to stop, and down then
+  bool stop_told = false;               // ... and has heard it
+  bool handing_over = false;            // seen last
+  int64_t halt_down_us = 0;             // after its disk has stopped it
+  bool found_lost = false;              // it says that its disk lost something
+  uint64_t failures_at_boot = 0;        // of the disk, before this life
   uint32_t crashes_in_boot = 0;
   bool restart_due = false;
   uint64_t restart = 0;  // number of the restart that counts

@@ -70,6 +70,7 @@ enum class FaultClass : uint64_t {
   kLostWrite,
   kMisdirectedWrite,
   kPathStall,
+  kCleanStop,
   kCount,
 };
 

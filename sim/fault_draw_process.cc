@@ -24,6 +24,8 @@ Fault DrawCrash(FaultClass which, uint32_t nodes, Draws* draws) {
       return CrashInDiskJob{victim, static_cast<uint32_t>(steps), down};
     case FaultClass::kSyncError:
       return SyncError{victim, down};
+    case FaultClass::kCleanStop:
+      return CleanStop{victim, down};
     default:
       return PowerCut{down};
   }

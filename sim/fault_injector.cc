@@ -219,6 +219,10 @@ void FaultInjector::Do(const CrashInDiskJob& fault) {
                            fault.down_us);
 }
 
+void FaultInjector::Do(const CleanStop& fault) {
+  cluster_->CleanStop(Resolve(fault.victim), fault.down_us);
+}
+
 void FaultInjector::Do(const PowerCut& fault) {
   for (uint32_t node = 0; node < cluster_->size(); ++node) {
     // They come back one by one.

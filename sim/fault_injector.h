@@ -107,6 +107,7 @@ class FaultInjector {
   void Do(const DiskReadOnly& fault);
   void Do(const DamageDisk& fault);
   void Do(const PathStall& fault);
+  void Do(const CleanStop& fault);
 
   const FaultPlan plan_;
   const LinkProfile fair_;

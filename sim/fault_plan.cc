@@ -25,9 +25,12 @@ struct ClassRow {
   bool rare = false;
 };
 
+constexpr uint32_t kMembership = uint32_t{1}
+                                 << static_cast<uint32_t>(Profile::kMembership);
 constexpr uint32_t In(std::initializer_list<Profile> profiles) {
   uint32_t bits = uint32_t{1} << static_cast<uint32_t>(Profile::kAll) |
-                  uint32_t{1} << static_cast<uint32_t>(Profile::kStorm);
+                  uint32_t{1} << static_cast<uint32_t>(Profile::kStorm) |
+                  kMembership;
   for (const Profile profile : profiles) {
     bits |= uint32_t{1} << static_cast<uint32_t>(profile);
   }
@@ -93,6 +96,7 @@ constexpr ClassRow kClasses[] = {
     {C::kLostWrite, DrawDamage, kDisk, /*rare=*/true},
     {C::kMisdirectedWrite, DrawDamage, kDisk, /*rare=*/true},
     {C::kPathStall, DrawPathStalls, kNet},
+    {C::kCleanStop, DrawCrashes, kMembership},
 };
 static_assert(std::size(kClasses) == static_cast<size_t>(FaultClass::kCount));
 
@@ -103,7 +107,11 @@ constexpr uint32_t kRareAmongAll = 90'000;
 constexpr uint32_t kRareAmongFew = 200'000;
 uint32_t ChanceOf(const ClassRow& row, Profile profile) {
   if (profile == Profile::kStorm) return 1'000'000;
-  if (profile == Profile::kAll) return row.rare ? kRareAmongAll : kOnAmongAll;
+  if (profile == Profile::kMembership && row.profiles == kMembership) {
+    return 1'000'000;  // what it is for
+  }
+  if (profile == Profile::kAll || profile == Profile::kMembership)
+    return row.rare ? kRareAmongAll : kOnAmongAll;
   return row.rare ? kRareAmongFew : kOnAmongFew;
 }
 
@@ -210,6 +218,8 @@ std::string_view ToString(Profile profile) {
       return "healthy";
     case Profile::kStorm:
       return "storm";
+    case Profile::kMembership:
+      return "membership";
   }
   return "?";
 }

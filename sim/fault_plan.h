@@ -307,14 +307,13 @@ struct DamageDisk {
   }
 };
 
-using Fault =
-    std::variant<Crash, CrashAtEffect, CrashInDiskJob, PowerCut, Pause,
-                 SlowNode, SlowDisk, DiskStall, SyncError, ClockRate, Partition,
-                 Clog, ResetLink, BlackHole, Weather, ClientCrash, ClientPause,
-                 Depose, Topology, Flap, Swizzle, NodeWeather, ClientCut,
-                 CrashLoop, WildClock, ClockJump, CoarseClock, LateTimers,
-                 TimerStorm, ClientClock, SlowReader, ClientsAway, ClientHop,
-                 DiskFailure, DiskFull, DiskReadOnly, DamageDisk, PathStall>;
+using Fault = std::variant<
+    Crash, CrashAtEffect, CrashInDiskJob, PowerCut, Pause, SlowNode, SlowDisk,
+    DiskStall, SyncError, ClockRate, Partition, Clog, ResetLink, BlackHole,
+    Weather, ClientCrash, ClientPause, Depose, Topology, Flap, Swizzle,
+    NodeWeather, ClientCut, CrashLoop, WildClock, ClockJump, CoarseClock,
+    LateTimers, TimerStorm, ClientClock, SlowReader, ClientsAway, ClientHop,
+    DiskFailure, DiskFull, DiskReadOnly, DamageDisk, PathStall, CleanStop>;
 
 struct TimedFault {
   int64_t at_us = 0;
@@ -353,10 +352,15 @@ enum class Profile : uint8_t {
   kProcess,  // crashes of nodes and clients
   kHealthy,  // none at all
   kStorm,    // every class, in every seed (all others draw a subset)
+  // As kAll, and leadership is moved about: by clients that ask for it, and by
+  // nodes that stop in good order. For itself, so that the digests of all other
+  // profiles stay as they are until members come and go as well.
+  kMembership,
 };
 inline constexpr Profile kProfiles[] = {
-    Profile::kAll,     Profile::kNet,     Profile::kDisk, Profile::kClock,
-    Profile::kProcess, Profile::kHealthy, Profile::kStorm};
+    Profile::kAll,   Profile::kNet,       Profile::kDisk,
+    Profile::kClock, Profile::kProcess,   Profile::kHealthy,
+    Profile::kStorm, Profile::kMembership};
 std::string_view ToString(Profile profile);
 
 struct FaultPlanOptions {

@@ -224,7 +224,7 @@ void LeaseEnd::OnTurnEnd(uint32_t node, const Turn& turn,
       lease.turns_late = 0;
       continue;
     }
-    if (turn.log_was_full) {
+    if (turn.log_was_shut) {
       lease.retry_at = view.now + registry::kExpiryRetry;
       continue;
     }

@@ -43,7 +43,7 @@ class LeaseEnd {
     // The term in which it leads and has committed an entry.
     std::optional<raft::Term> leads_in;
     size_t looks_max = registry::kLeasesPerCheckMax;
-    bool log_was_full = false;  // it proposed ends, and was refused
+    bool log_was_shut = false;  // it proposed ends, and was refused
   };
   void OnTurnEnd(uint32_t node, const Turn& turn, Violations* violations);
 

@@ -260,7 +260,7 @@ TEST_F(LeaseEndTest, LeasesThatEndedBeforeItTookTheirLooks) {
 }
 TEST_F(LeaseEndTest, AFullLogPutsItOff) {
   end.OnTick(0, Time(1900));
-  end.OnTurnEnd(0, {.leads_in = Term(3), .log_was_full = true}, &violations);
+  end.OnTurnEnd(0, {.leads_in = Term(3), .log_was_shut = true}, &violations);
   const Time retry = Time(1900) + registry::kExpiryRetry;
   TurnEnd(retry.micros() - 1);
   EXPECT_EQ(Broken(violations), "");

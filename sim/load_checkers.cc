@@ -73,6 +73,8 @@ std::string WhyTooMuch(const Load& load) {
   }
   requirements.Require(load.node.reads, load.limits.waiting_reads,
                        "reads wait");
+  requirements.Require(load.node.transfers, registry::kWaitingTransfersMax,
+                       "transfers wait");
   requirements.Require(load.node.commands, load.unapplied,
                        "commands wait for entries");
   return requirements.Take();
@@ -87,6 +89,7 @@ std::string WhatWaits(const Load& load) {
   };
   add(load.node.commands, "commands");
   add(load.node.reads, "reads");
+  add(load.node.transfers, "transfers");
   add(load.raft.reads, "reads in raft");
   add(load.raft.reads_forwarded, "reads forwarded");
   add(load.raft.messages, "messages");

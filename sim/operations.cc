@@ -131,4 +131,25 @@ std::vector<TimedOperation> DrawOperations(uint64_t seed, uint32_t clients,
   return all;
 }
 
+std::vector<TimedOperation> DrawTransfers(uint64_t seed, uint32_t nodes,
+                                          uint32_t clients, int64_t last_us) {
+  // Beside the operations of all clients, and other draws than theirs.
+  Draws gaps(seed, Stream::kOperation, clients, 0);
+  const int64_t gap_us = gaps.Between(200'000, 3'000'000);
+  std::vector<TimedOperation> all;
+  int64_t at_us = 300'000;
+  for (uint64_t number = 1;; ++number) {
+    Draws draws(seed, Stream::kOperation, clients, number);
+    at_us += 1 + draws.Exponential(gap_us);
+    if (at_us >= last_us) return all;
+    const auto client = static_cast<uint32_t>(draws.Below(clients));
+    const bool named = draws.Chance(600'000);
+    const raft::NodeId to{static_cast<uint8_t>(1 + draws.Below(nodes)), 1};
+    all.push_back(
+        {.at_us = at_us,
+         .client = client,
+         .body = registry::TransferRequest{named ? to : raft::kNobody}});
+  }
+}
+
 }  // namespace sim

@@ -1,4 +1,4 @@
-// Faults of processes that come and go more than once.
+// Faults of processes that come and go more than once, and stops in good order.
 #ifndef SIM_PROCESS_FAULTS_H_
 #define SIM_PROCESS_FAULTS_H_
 
@@ -24,6 +24,19 @@ struct CrashLoop {
   void Fields(F&& f) const {
     f("victim", victim), f("power", power), f("up_us", up_us),
         f("down_us", down_us), f("length_us", length_us);
+  }
+};
+
+// SIGTERM: a leader hands over first, then the process ends, and comes back
+// after `down_us`.
+struct CleanStop {
+  static constexpr std::string_view kName = "CleanStop";
+  Victim victim;
+  int64_t down_us = 0;
+  bool operator==(const CleanStop&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("victim", victim), f("down_us", down_us);
   }
 };
 

@@ -131,6 +131,18 @@ Scenario DrawScenario(const SeedOptions& options) {
       options.operations_per_second.value_or(drawn) * options.seconds;
   scenario.operations = DrawOperations(options.seed, scenario.config.clients,
                                        operations, scenario.EndUs() * 85 / 100);
+  if (options.profile == Profile::kMembership) {
+    std::vector<TimedOperation>& all = scenario.operations;
+    const auto transfers =
+        DrawTransfers(options.seed, scenario.config.nodes,
+                      scenario.config.clients, scenario.plan.heal_at_us);
+    const auto middle = static_cast<ptrdiff_t>(all.size());
+    all.insert(all.end(), transfers.begin(), transfers.end());
+    std::inplace_merge(all.begin(), all.begin() + middle, all.end(),
+                       [](const TimedOperation& a, const TimedOperation& b) {
+                         return a.at_us < b.at_us;
+                       });
+  }
   return scenario;
 }
 

@@ -127,8 +127,14 @@ inline constexpr char kDuplicateRegistry[] = "duplicate";
 
 // What the clients of a seed ask for: registrations, removals, updates and
 // reads on a few hot keys and some cold ones, until `last_us`.
+// By time.
 std::vector<TimedOperation> DrawOperations(uint64_t seed, uint32_t clients,
                                            int64_t operations, int64_t last_us);
+
+// Now and then one of the clients asks for another leader, until `last_us`:
+// for one of `nodes`, or whichever.
+std::vector<TimedOperation> DrawTransfers(uint64_t seed, uint32_t nodes,
+                                          uint32_t clients, int64_t last_us);
 
 }  // namespace sim
 

@@ -138,8 +138,9 @@ std::vector<std::string_view> NamesOf(Profile profile) {
               "ClientPause", "WildClock",  "ClockJump",  "CoarseClock",
               "LateTimers",  "TimerStorm", "ClientClock"};
     case Profile::kProcess:
-      return {"Crash", "CrashAtEffect", "CrashInDiskJob", "PowerCut",
-              "Pause", "ClientCrash",   "CrashLoop",      "ClientsAway"};
+      return {"Crash",     "CrashAtEffect", "CrashInDiskJob",
+              "PowerCut",  "Pause",         "ClientCrash",
+              "CrashLoop", "ClientsAway",   "CleanStop"};
     default:
       return {};
   }
@@ -264,7 +265,9 @@ registry::CallBody MakeBody(Maker* maker) {
                  ? registry::CallBody(ReadOperation(registry::Keys{registry}))
                  : Operation(registry::EndSession{});
     default:
-      return ReadOperation(registry::Lookup{registry, key});
+      return number < 950 ? registry::CallBody(
+                                ReadOperation(registry::Lookup{registry, key}))
+                          : registry::TransferRequest{};
   }
 }
 

@@ -46,6 +46,23 @@ struct WordForm<registry::RegistryKind>
     : EnumForm<registry::RegistryKind, kRegistryKinds> {};
 
 template <>
+struct WordForm<raft::NodeId> {
+  static constexpr bool kShown = false;
+  static std::string Write(raft::NodeId id) { return ToString(id); }
+  static bool Read(std::string_view text, raft::NodeId* id) {
+    if (text == ToString(raft::kNobody)) return *id = raft::kNobody, true;
+    const size_t dot = std::min(text.find('.'), text.size());
+    *id = {.incarnation = 1};
+    return text.starts_with('n') &&
+           field_text_internal::ReadWord(text.substr(1, dot - 1), &id->slot) &&
+           id->valid() &&
+           (dot == text.size() || field_text_internal::ReadWord(
+                                      text.substr(dot + 1), &id->incarnation));
+  }
+  static std::string Wants() { return "a node (n1, n1.2) or nobody"; }
+};
+
+template <>
 struct WordForm<Victim> {
   static constexpr bool kShown = true;
   static std::string Write(const Victim& victim) {

@@ -102,6 +102,7 @@ class World : public NetworkSink {
   void Say(const std::string& text);
   void CountFaults(SimulationResult* result) const;
   void CountDisks(SimulationResult* result) const;
+  void CountTransfers(SimulationResult* result) const;
 
   const Scenario& scenario_;
   const Observers& observers_;
@@ -119,6 +120,7 @@ class World : public NetworkSink {
   bool unrecoverable_ = false;
   std::vector<PointsPassed> points_passed_;
   uint64_t terms_at_heal_ = 0;
+  uint64_t transfers_at_heal_ = 0;
   int64_t put_off_us_ = 0;          // all that comes after the heal
   Instant last_led_;                // while the injector is restless
   raft::Index committed_when_due_;  // at kLeaderDue
@@ -218,6 +220,7 @@ void World::OnPhase(uint64_t phase) {
         points_passed_.push_back(cluster_.points_passed(i));
       }
       terms_at_heal_ = cluster_.effects().terms_begun;
+      transfers_at_heal_ = cluster_.effects().transfers_begun;
       return injector_.Heal();
     case kLeaderDue:
       return OnLeaderDue();
@@ -306,9 +309,12 @@ void World::PollEnd() {
 
 void World::CheckAtEnd() {
   const uint64_t terms = cluster_.effects().terms_begun - terms_at_heal_;
-  Demand(terms <= kTermsPerUpset * injector_.upsets(), "livelock",
+  const uint64_t upsets = injector_.upsets() +
+                          cluster_.effects().transfers_begun -
+                          transfers_at_heal_;
+  Demand(terms <= kTermsPerUpset * upsets, "livelock",
          std::to_string(terms) + " terms were begun after " +
-             std::to_string(injector_.upsets()) + " upsets since the heal");
+             std::to_string(upsets) + " upsets since the heal");
   const std::string unanswered = workload_.Unanswered();
   Demand(unanswered.empty(), "progress",
          "after everything healed: " + unanswered);
@@ -467,7 +473,19 @@ void World::CountFaults(SimulationResult* result) const {
       {"unavailable", workload.unavailable},
       {"sessions_opened", workload.sessions_opened},
   };
+  CountTransfers(result);
   CountDisks(result);
+}
+
+void World::CountTransfers(SimulationResult* result) const {
+  const ClusterEffects cluster = cluster_.effects();
+  const std::vector<Count> counts = {
+      {"clean_stops", cluster.clean_stops},
+      {"transfers_begun", cluster.transfers_begun},
+      {"campaigns_asked", cluster.campaigns_asked},
+      {"transfers_done", workload_.effects().transfers_done},
+  };
+  result->counts.insert(result->counts.end(), counts.begin(), counts.end());
 }
 
 }  // namespace

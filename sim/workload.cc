@@ -214,17 +214,19 @@ void Workload::RunTurn(uint32_t client) {
 
 void Workload::Issue(uint32_t client, CallBody body, bool progress) {
   Client& caller = at(client);
-  registry::checker::HistoryOperation operation;
+  std::optional<registry::checker::HistoryOperation> operation;
   if (const auto* command = std::get_if<Operation>(&body)) {
     operation = *command;
-  } else {
-    operation = std::get<ReadOperation>(body);
+  } else if (const auto* read = std::get_if<ReadOperation>(&body)) {
+    operation = *read;
   }
   const registry::CallId call(++caller.last_call);
   Pending pending{.body = body, .progress = progress};
-  pending.number = recorder_.Called(client * 1000 + caller.life,
-                                    std::move(operation), NowNs());
-  order_.Called(pending.number);
+  if (operation.has_value()) {
+    pending.number = recorder_.Called(client * 1000 + caller.life,
+                                      *std::move(operation), NowNs());
+    order_.Called(*pending.number);
+  }
   caller.pending.emplace(call, std::move(pending));
   ++effects_.operations;
   progress_asked_ += progress;
@@ -282,7 +284,7 @@ void Workload::OnSent(uint32_t client, const registry::SendRequest& send) {
       continue;
     }
     pending.sent = *command;
-    recorder_.SentAs(pending.number, command->session, command->sequence);
+    recorder_.SentAs(*pending.number, command->session, command->sequence);
     return;
   }
   violations_->Add(Violation::Kind::kSafety, "client",
@@ -326,6 +328,11 @@ void Workload::OnDone(uint32_t client, registry::CallId call,
 
 void Workload::Judge(const Pending& pending, const CallResult& result,
                      bool session_over) {
+  if (!pending.number.has_value()) {
+    effects_.transfers_done +=
+        std::holds_alternative<registry::TransferReply>(result);
+    return;
+  }
   const auto* failure = std::get_if<Failure>(&result);
   const Error error = registry::ErrorOf(result);
   if (pending.progress) {
@@ -338,29 +345,29 @@ void Workload::Judge(const Pending& pending, const CallResult& result,
   }
   if (const auto* reply = std::get_if<CommandReply>(&result)) {
     ++effects_.answered;
-    recorder_.Returned(pending.number, *reply, NowNs());
+    recorder_.Returned(*pending.number, *reply, NowNs());
     if (pending.sent.has_value()) {
-      Report(order_.CommandReturned(pending.number, *pending.sent, *reply));
+      Report(order_.CommandReturned(*pending.number, *pending.sent, *reply));
     } else {
-      order_.Abandoned(pending.number);
+      order_.Abandoned(*pending.number);
     }
   } else if (const auto* read = std::get_if<ReadReply>(&result)) {
     ++effects_.answered;
-    recorder_.Returned(pending.number, *read, NowNs());
-    Report(order_.ReadReturned(pending.number,
+    recorder_.Returned(*pending.number, *read, NowNs());
+    Report(order_.ReadReturned(*pending.number,
                                std::get<ReadOperation>(pending.body), *read));
   } else if (failure != nullptr) {
-    recorder_.Returned(pending.number, *failure, NowNs());
+    recorder_.Returned(*pending.number, *failure, NowNs());
     if (error == Error::kOutcomeUnknown) {
       ++effects_.outcome_unknown;
-      order_.Abandoned(pending.number);
+      order_.Abandoned(*pending.number);
       return;
     }
     ++effects_.unavailable;
     if (pending.sent.has_value()) {
-      Report(order_.NotDone(pending.number, *pending.sent));
+      Report(order_.NotDone(*pending.number, *pending.sent));
     } else {
-      order_.Abandoned(pending.number);
+      order_.Abandoned(*pending.number);
     }
   }
 }
@@ -417,8 +424,9 @@ void Workload::Die(uint32_t client, bool power) {
   const Process process = options_.first_process + client;
   power ? network_->PowerOff(process) : network_->KillProcess(process);
   for (const auto& [call, pending] : dying.pending) {
+    if (!pending.number.has_value()) continue;
     ++effects_.outcome_unknown;
-    order_.Abandoned(pending.number);
+    order_.Abandoned(*pending.number);
   }
   dying.pending.clear();
   dying.link.reset();

@@ -56,6 +56,7 @@ struct WorkloadEffects {
   uint64_t expired_together = 0;       // entries that end several sessions
   uint64_t asked_by_two_sessions = 0;  // commands of a crashed client
   uint64_t leases_not_judged = 0;      // a clock was beyond the declared error
+  uint64_t transfers_done = 0;         // of leadership, as clients were told
   bool operator==(const WorkloadEffects&) const = default;
   template <typename F>
   void Fields(F&& f) const {
@@ -68,7 +69,8 @@ struct WorkloadEffects {
         f("requests_repeated", requests_repeated),
         f("expired_together", expired_together),
         f("asked_by_two_sessions", asked_by_two_sessions),
-        f("leases_not_judged", leases_not_judged);
+        f("leases_not_judged", leases_not_judged),
+        f("transfers_done", transfers_done);
   }
 };
 
@@ -117,7 +119,8 @@ class Workload : public ApplyWitness {
   using CallNumber = registry::checker::HistoryRecorder::CallNumber;
   // A call on its way.
   struct Pending {
-    CallNumber number = 0;
+    // Nothing of a transfer of leadership: it does nothing to the registries.
+    std::optional<CallNumber> number;
     registry::CallBody body;
     std::optional<registry::Command> sent;  // a command, once it was sent
     bool done = false;  // its answer is there; it is told when the turn ends

@@ -63,6 +63,22 @@ std::string Hint(std::string_view prefix, std::string_view word,
   return " (did you mean " + std::string(prefix) + *closest + "?)";
 }
 
+absl::StatusOr<raft::NodeId> ParseNode(std::string_view text) {
+  const std::string_view number = text.substr(text.starts_with('n') ? 1 : 0);
+  const size_t dot = std::min(number.find('.'), number.size());
+  const auto slot = ParseInteger(number.substr(0, dot));
+  absl::StatusOr<int64_t> incarnation = 1;
+  if (dot < number.size()) incarnation = ParseInteger(number.substr(dot + 1));
+  if (!slot.ok() || *slot < 1 || *slot > UINT8_MAX || !incarnation.ok() ||
+      *incarnation < 1 || *incarnation > UINT32_MAX) {
+    return Invalid(Quoted(text) +
+                   " is not a node; wanted is a number from 1 to 255, or as in "
+                   "2.3 with its incarnation");
+  }
+  return raft::NodeId{static_cast<uint8_t>(*slot),
+                      static_cast<uint32_t>(*incarnation)};
+}
+
 absl::StatusOr<int64_t> ParseInteger(std::string_view text) {
   int64_t number = 0;
   std::string_view digits = text;

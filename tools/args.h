@@ -30,6 +30,8 @@ std::string Hint(std::string_view prefix, std::string_view word,
 absl::StatusOr<raft::Duration> ParseDuration(std::string_view text);
 // Decimal, with an optional sign, all of the text.
 absl::StatusOr<int64_t> ParseInteger(std::string_view text);
+// "1", or "1.2" for the second incarnation; also as nodes are printed: "n1".
+absl::StatusOr<raft::NodeId> ParseNode(std::string_view text);
 // Whole numbers, both ends included.
 struct NumberRange {
   uint64_t first = 0;

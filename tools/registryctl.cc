@@ -43,6 +43,11 @@ constexpr Command kCommands[] = {
      RunImport},
     {"end-session", "SESSION", "end a session and all its registrations", "",
      RunEndSession},
+    {"transfer", "[NODE]", "hand leadership to a node",
+     "Without NODE, to the one that the leader thinks best. Done when another\n"
+     "leads, or NODE leads already; no write is lost, those of the moment "
+     "wait.",
+     RunTransfer},
     {"status", "", "ask every endpoint how it does", "", RunStatus},
 };
 

@@ -122,6 +122,7 @@ int RunLookup(Invocation* ctl);
 int RunCount(Invocation* ctl);
 int RunKeys(Invocation* ctl);
 int RunImport(Invocation* ctl);
+int RunTransfer(Invocation* ctl);
 int RunStatus(Invocation* ctl);
 
 }  // namespace tools::registryctl

@@ -78,6 +78,22 @@ TEST_F(RegistryctlTest, TellsTheThreeKindsOfAnswerApart) {
   EXPECT_THAT(Run({"count", "services"}).out, HasSubstr("1"));
   EXPECT_THAT(Run({"keys", "services"}).out, HasSubstr("http"));
 
+  // Leadership goes where it is told to, and nothing is lost on the way.
+  for (const std::string node : {"2", "n3", "1"}) {
+    const std::string name = "n" + node.substr(node.size() - 1);
+    const Ran moved = Run({"transfer", node});
+    EXPECT_EQ(moved.code, kDone) << moved.out;
+    EXPECT_EQ(moved.out, "{\"leader\":\"" + name + "\"}\n");
+    EXPECT_EQ(Run({"lookup", "services", "http"}).code, kDone);
+    EXPECT_EQ(Run({"transfer", node}).out, moved.out);  // it leads already
+  }
+  const Ran chosen = Run({"transfer"});
+  EXPECT_EQ(chosen.code, kDone);
+  EXPECT_THAT(chosen.out, Not(HasSubstr("n1")));
+  const Ran nobody = Run({"transfer", "4"});
+  EXPECT_EQ(nobody.code, kRefused);
+  EXPECT_THAT(nobody.out, HasSubstr("n4 is no voter"));
+
   // The seed's worst lie: without a quorum every one of these was "no such
   // name" or an empty list. It is `unavailable`, before the deadline is long
   // gone, whatever is asked.

@@ -1,7 +1,6 @@
 #include "tools/registryd_config.h"
 
 #include <algorithm>
-#include <charconv>
 #include <fstream>
 #include <set>
 #include <utility>
@@ -17,13 +16,6 @@ namespace {
 
 using raft::NodeId;
 using registry::MemberStatus;
-
-template <typename T>
-bool ParseNumber(std::string_view text, T* out) {
-  const auto [end, error] =
-      std::from_chars(text.data(), text.data() + text.size(), *out);
-  return error == std::errc() && end == text.data() + text.size();
-}
 
 absl::Status SetAddress(std::string_view value, std::string* out) {
   const absl::StatusOr<net::Address> address = net::ParseAddress(value);
@@ -180,21 +172,6 @@ std::string EffectiveConfig(const RegistrydConfig& config) {
     absl::StrAppend(&out, value.empty() ? "# " : "", key, " = ", value, "\n");
   }
   return out;
-}
-
-absl::StatusOr<NodeId> ParseNode(std::string_view text) {
-  NodeId node{.incarnation = 1};
-  const size_t dot = text.find('.');
-  const bool good = ParseNumber(text.substr(0, dot), &node.slot) &&
-                    node.slot != 0 &&
-                    (dot == std::string_view::npos ||
-                     (ParseNumber(text.substr(dot + 1), &node.incarnation) &&
-                      node.incarnation != 0));
-  if (good) return node;
-  return absl::InvalidArgumentError(absl::StrCat(
-      "\"", std::string(text),
-      "\" is not a node; wanted is a number from 1 to 255, or as in 2.3 with "
-      "its incarnation"));
 }
 
 absl::StatusOr<std::vector<MemberStatus>> ParseCluster(std::string_view text) {

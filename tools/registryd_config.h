@@ -47,8 +47,6 @@ absl::Status Validate(const RegistrydConfig& config);
 // Every key with its value, in the form of a config file.
 std::string EffectiveConfig(const RegistrydConfig& config);
 
-// "1", or "1.2" for the second incarnation.
-absl::StatusOr<raft::NodeId> ParseNode(std::string_view text);
 // "1=127.0.0.1:7101/127.0.0.1:7201,2=...": peer address, then client address.
 absl::StatusOr<std::vector<registry::MemberStatus>> ParseCluster(
     std::string_view text);

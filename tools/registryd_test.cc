@@ -438,6 +438,24 @@ TEST_F(RegistrydTest, SigtermUnderLoadLosesNothing) {
   }
 }
 
+// Its followers need not notice by themselves that it is gone.
+TEST_F(RegistrydTest, ALeaderThatStopsHandsOver) {
+  StartCluster(3);
+  net::AsyncClient client(&loop_, Options());
+  ASSERT_EQ(Create(&client), Error::kOk);
+  const StatusReply before = Status(0);
+  const size_t leader = before.leader.slot - size_t{1};
+  EXPECT_EQ(cluster_->Terminate(leader), 0);
+  const std::string said = ReadFile(cluster_->log_path(leader));
+  EXPECT_THAT(said, HasSubstr("hands over to"));
+  EXPECT_THAT(
+      said, HasSubstr(absl::StrCat("in term ", before.term.value() + 1, "\n")));
+  ASSERT_EQ(ErrorOf(Register(&client, "after", 1)), Error::kOk);
+  const StatusReply after = Status(leader == 0 ? 1 : 0);
+  EXPECT_NE(after.leader, before.leader);
+  EXPECT_EQ(after.term, before.term + 1);
+}
+
 // ----------------------------------------------------------------- reading
 
 TEST_F(RegistrydTest, ReadsNeverEnterTheLogAndShareTheirRounds) {

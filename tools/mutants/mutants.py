@@ -24,7 +24,7 @@ import sys
 import tempfile
 
 BASE_STEP = 1_000_000
-PROFILES = ["all", "net", "disk", "clock", "process"]
+PROFILES = ["all", "net", "disk", "clock", "process", "membership"]
 CHECK = "worker"  # what a sweep calls the death of a run
 
 
