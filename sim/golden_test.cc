@@ -25,6 +25,9 @@ namespace sim {
 namespace {
 
 constexpr uint64_t kSeeds = 200;
+constexpr uint64_t kMembershipSeeds = 30;  // beside those
+// Those before Profile::kMembership take turns.
+constexpr size_t kProfilesInTurn = 7;
 constexpr char kFile[] = "testdata/seeds/golden.txt";
 constexpr size_t kShown = 5;
 
@@ -37,14 +40,19 @@ std::string ProtobufLine() {
 // "PROFILE SEED DIGEST", one for each seed, the profiles in turn.
 std::vector<std::string> RunAll() {
   std::vector<std::string> lines;
-  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
-    const Profile profile = kProfiles[seed % std::size(kProfiles)];
+  const auto run = [&lines](Profile profile, uint64_t seed) {
     const SimulationResult result =
         Simulate(DrawScenario({.seed = seed, .profile = profile}));
     char digest[17];
     std::snprintf(digest, sizeof digest, "%016" PRIx64, result.digest);
     lines.push_back(std::string(ToString(profile)) + " " +
                     std::to_string(seed) + " " + digest);
+  };
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    run(kProfiles[seed % kProfilesInTurn], seed);
+  }
+  for (uint64_t seed = 1; seed <= kMembershipSeeds; ++seed) {
+    run(Profile::kMembership, seed);
   }
   return lines;
 }

@@ -127,6 +127,19 @@ TEST(SimulationTest, DoesWhatThePlanSays) {
   EXPECT_EQ(result.leaders_lost(), 2u);
 }
 
+// Nobody has to time out: the next leader is asked to stand.
+TEST(SimulationTest, ALeaderThatStopsHandsOver) {
+  const FaultPlan plan{
+      .faults = {{900'000, CleanStop{{Victim::kLeader}, 500'000}}},
+      .heal_at_us = kHealUs};
+  const SimulationResult result =
+      RunSeed({.seed = 6, .seconds = 4, .plan = plan});
+  EXPECT_EQ(Text(result), "");
+  EXPECT_EQ(CountOf(result.counts, "clean_stops"), 1u);
+  EXPECT_EQ(CountOf(result.counts, "campaigns_asked"), 1u);
+  EXPECT_EQ(CountOf(result.counts, "terms_begun"), 2u);
+}
+
 TEST(SimulationTest, EveryFaultAloneIsSurvived) {
   const Victim leader{Victim::kLeader};
   LinkProfile storm;
@@ -179,6 +192,7 @@ TEST(SimulationTest, EveryFaultAloneIsSurvived) {
       DiskReadOnly{leader, 500'000},
       DamageDisk{leader, DamageKind::kLostWrite, 1},
       PathStall{3, leader, 900'000},
+      CleanStop{leader, 500'000},
   };
   EXPECT_EQ(faults.size(), std::variant_size_v<Fault>);
   for (const Fault& fault : faults) {

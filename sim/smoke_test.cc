@@ -62,5 +62,25 @@ TEST(SmokeTest, TwoHundredSeeds) {
   EXPECT_LE(unknown, kSeeds / 50);
 }
 
+// Leadership that is moved about all the time, among all other faults.
+TEST(SmokeTest, FortySeedsOfMembership) {
+  std::map<std::string, uint64_t> counts;
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    const SimulationResult result =
+        Simulate(DrawScenario({.seed = seed, .profile = Profile::kMembership}));
+    for (const Violation& violation : result.violations) {
+      ADD_FAILURE() << ToString(violation.kind) << ", " << violation.checker
+                    << ": " << violation.text
+                    << "\nreproduce: ./bazelw run //tools:simulate -- --seed="
+                    << seed << " --profile=membership";
+    }
+    for (const auto& [name, count] : result.counts) counts[name] += count;
+  }
+  for (const std::string_view name : {"clean_stops", "transfers_begun",
+                                      "campaigns_asked", "transfers_done"}) {
+    EXPECT_GT(counts[std::string(name)], 0u) << name << " never happened";
+  }
+}
+
 }  // namespace
 }  // namespace sim
