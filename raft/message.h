@@ -34,6 +34,19 @@ struct Entry {
   }
 };
 
+// Names an entry, or the beginning of the log ({0, 0}): two logs that hold the
+// same one are equal up to it (Log Matching, thesis 3.5).
+struct EntryId {
+  Index index;
+  Term term;
+
+  bool operator==(const EntryId&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("index", index), f("term", term);
+  }
+};
+
 // What an entry counts for in every bound on bytes.
 inline size_t EntryBytes(const Entry& entry) {
   return entry.payload.size() + kEntryOverheadBytes;

@@ -36,11 +36,13 @@ struct Config {
   Limits limits;
 };
 
-// What storage gave back at boot. `log` is contiguous from index 1.
+// What storage gave back at boot. `log` is contiguous from behind `base`, up to
+// which a snapshot covers everything ({0, 0}: there is none).
 struct Restored {
   Term term;
   NodeId vote;
   std::vector<Entry> log;
+  EntryId base;
 };
 
 // Another voter, as this node sees it.

@@ -121,6 +121,9 @@ using Input = std::variant<Tick, Receive, PersistDone, Propose, ReadIndex,
 // To be made durable: hard state, then removal of every entry from
 // `truncate_from` on (0: none), then `entries`; all or nothing. Persists run
 // in token order. Losing one is a crash.
+//
+// With a `base`: a snapshot that covers everything up to it is durable already,
+// and takes the place of the whole log, which goes on after it.
 struct Persist {
   static constexpr std::string_view kName = "Persist";
   PersistToken token;
@@ -128,11 +131,13 @@ struct Persist {
   NodeId vote;          // kNobody: none in this term
   Index truncate_from;  // 0: nothing is removed
   std::vector<Entry> entries;
+  EntryId base;  // {0, 0}: none; then truncate_from is 0
   bool operator==(const Persist&) const = default;
   template <typename F>
   void Fields(F&& f) const {
     f("token", token), f("term", term), f("vote", vote),
         f("truncate_from", truncate_from), f("entries", entries);
+    if (base != EntryId()) f("base", base);
   }
 };
 
