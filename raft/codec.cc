@@ -85,6 +85,43 @@ void ToWire(const TimeoutNow& m, wire::PeerMessage* out) {
   out->mutable_timeout_now()->set_term(m.term.value());
 }
 
+void ToWire(const EntryId& id, wire::EntryId* w) {
+  w->set_index(id.index.value());
+  w->set_term(id.term.value());
+}
+
+void ToWire(const SnapshotPlace& place, wire::SnapshotPlace* w) {
+  w->set_offset(place.offset);
+  w->set_sequence(place.sequence);
+  w->set_checksum(place.checksum);
+}
+
+void ToWire(const SnapshotRequest& m, wire::PeerMessage* out) {
+  wire::SnapshotRequest* w = out->mutable_snapshot_request();
+  w->set_term(m.term.value());
+  wire::SnapshotName* name = w->mutable_snapshot();
+  ToWire(m.snapshot.last, name->mutable_last());
+  name->set_digest_high(m.snapshot.digest_high);
+  name->set_digest_low(m.snapshot.digest_low);
+  name->mutable_origin()->set_slot(m.snapshot.origin.slot);
+  name->mutable_origin()->set_incarnation(m.snapshot.origin.incarnation);
+  w->set_configuration(m.configuration.data(), m.configuration.size());
+  ToWire(m.at, w->mutable_at());
+  w->set_checksum(m.checksum);
+  w->set_payload(m.payload.data(), m.payload.size());
+  w->set_end(m.end);
+}
+
+void ToWire(const SnapshotReply& m, wire::PeerMessage* out) {
+  wire::SnapshotReply* w = out->mutable_snapshot_reply();
+  w->set_term(m.term.value());
+  ToWire(m.snapshot, w->mutable_snapshot());
+  ToWire(m.at, w->mutable_at());
+  ToWire(m.next, w->mutable_next());
+  w->set_installed(m.installed);
+  w->set_match(m.match.value());
+}
+
 // An append is nearly all the bytes that a leader sends, so it is written
 // straight into the output: no message object, one copy of each payload.
 // codec_test compares with what the generated code reads and writes.
@@ -267,6 +304,48 @@ bool FromWire(const wire::TimeoutNow& w, TimeoutNow* m) {
   return true;
 }
 
+bool FromWire(const wire::EntryId& w, EntryId* id) {
+  id->index = Index(w.index());
+  id->term = Term(w.term());
+  return IsPlace(w.index(), w.term());
+}
+
+SnapshotPlace FromWire(const wire::SnapshotPlace& w) {
+  return {w.offset(), w.sequence(), w.checksum()};
+}
+
+// A piece holds so much and no more; what is in it, storage checks.
+bool FromWire(wire::SnapshotRequest* w, SnapshotRequest* m) {
+  m->term = Term(w->term());
+  const wire::SnapshotName& name = w->snapshot();
+  if (!FromWire(name.last(), &m->snapshot.last) ||
+      m->snapshot.last == EntryId() || m->snapshot.last.term > m->term ||
+      name.origin().slot() == 0 || name.origin().slot() > UINT8_MAX ||
+      w->payload().size() > kSnapshotPieceBytesMax ||
+      w->configuration().size() > kSnapshotConfigurationBytesMax) {
+    return false;
+  }
+  m->snapshot.digest_high = name.digest_high();
+  m->snapshot.digest_low = name.digest_low();
+  m->snapshot.origin = {static_cast<uint8_t>(name.origin().slot()),
+                        name.origin().incarnation()};
+  m->configuration = Bytes(std::move(*w->mutable_configuration()));
+  m->at = FromWire(w->at());
+  m->checksum = w->checksum();
+  m->payload = Bytes(std::move(*w->mutable_payload()));
+  m->end = w->end();
+  return !m->end || m->payload.empty();
+}
+
+bool FromWire(const wire::SnapshotReply& w, SnapshotReply* m) {
+  m->term = Term(w.term());
+  m->at = FromWire(w.at());
+  m->next = FromWire(w.next());
+  m->installed = w.installed();
+  m->match = Index(w.match());
+  return FromWire(w.snapshot(), &m->snapshot) && w.match() <= kIndexMax;
+}
+
 // An append that is refused half-way has been emptied: the caller drops it.
 bool FromWire(wire::PeerMessage* w, Message* m) {
   switch (w->body_case()) {
@@ -289,6 +368,11 @@ bool FromWire(wire::PeerMessage* w, Message* m) {
       return FromWire(w->read_index_reply(), &m->emplace<ReadIndexReply>());
     case wire::PeerMessage::kTimeoutNow:
       return FromWire(w->timeout_now(), &m->emplace<TimeoutNow>());
+    case wire::PeerMessage::kSnapshotRequest:
+      return FromWire(w->mutable_snapshot_request(),
+                      &m->emplace<SnapshotRequest>());
+    case wire::PeerMessage::kSnapshotReply:
+      return FromWire(w->snapshot_reply(), &m->emplace<SnapshotReply>());
     case wire::PeerMessage::BODY_NOT_SET:
       return false;
   }

@@ -45,6 +45,26 @@ std::vector<Message> Samples() {
       HeartbeatReply{Term(uint64_t{1} << 62), Round(UINT64_MAX)},
       ReadIndexRequest{Term(1), ReadId(2), 3},
       ReadIndexReply{Term(1), ReadId(2), UINT64_MAX, true, Index(9)},
+      SnapshotRequest{.term = Term(5),
+                      .snapshot = {{Index(9), Term(4)}, 1, UINT64_MAX, {3, 2}},
+                      .configuration = Bytes::Copy("voters")},
+      SnapshotRequest{.term = Term(5),
+                      .snapshot = {{Index(9), Term(4)}, 1, 2, {3, 2}},
+                      .at = {300, 4, 0xffffffff},
+                      .checksum = 7,
+                      .payload = Bytes(std::string(300, 's'))},
+      SnapshotRequest{.term = Term(5),
+                      .snapshot = {{Index(9), Term(4)}, 1, 2, {3, 2}},
+                      .at = {300, 4, 5},
+                      .end = true},
+      SnapshotReply{.term = Term(5),
+                    .snapshot = {Index(9), Term(4)},
+                    .at = {1, 2, 3},
+                    .next = {4, 5, 6}},
+      SnapshotReply{.term = Term(5),
+                    .snapshot = {Index(9), Term(4)},
+                    .installed = true,
+                    .match = Index(9)},
   };
 }
 
@@ -73,6 +93,20 @@ TEST(CodecTest, AppendsAreWhatTheGeneratedCodeWrites) {
     added->set_payload(std::string(entry.payload.view()));
   }
   EXPECT_EQ(Encode(append), message.SerializeAsString());
+}
+
+TEST(CodecTest, TheLargestPieceOfASnapshotFitsIntoAFrame) {
+  SnapshotRequest piece{.term = Term(5),
+                        .snapshot = {{Index(9), Term(4)}, 1, 2, {3, 2}}};
+  piece.payload = Bytes(std::string(kSnapshotPieceBytesMax, 's'));
+  piece.configuration = Bytes(std::string(kSnapshotConfigurationBytesMax, 'c'));
+  const std::string bytes = Encode(piece);
+  EXPECT_LE(bytes.size(), kFramePayloadBytesMax);
+  Message decoded;
+  ASSERT_TRUE(DecodeMessage(bytes, &decoded));
+  EXPECT_EQ(decoded, Message(piece));
+  piece.payload = Bytes(std::string(kSnapshotPieceBytesMax + 1, 's'));
+  EXPECT_FALSE(DecodeMessage(Encode(piece), &decoded));
 }
 
 TEST(CodecTest, TheLargestAppendsFitIntoAFrame) {

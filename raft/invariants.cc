@@ -95,6 +95,9 @@ Index CommitShownBy(const Message& message) {
     return std::min(append->commit,
                     append->prev_index + append->entries.size());
   }
+  if (const auto* snapshot = std::get_if<SnapshotRequest>(&message)) {
+    return snapshot->snapshot.last.index;
+  }
   const auto* heartbeat = std::get_if<Heartbeat>(&message);
   return heartbeat == nullptr ? Index(0) : heartbeat->commit;
 }
@@ -126,7 +129,8 @@ RaftSummary Summarize(const Raft& raft) {
   // A match beyond the log is reported as such; it has no term to look up.
   s.reached = std::min(s.last, ReachedByMajority(std::span<const Index>(
                                    matches.data(), voters_seen)));
-  s.reached_term = raft.TermAt(s.reached);
+  // Nor has what is before the log; it is committed.
+  if (raft.KnowsTermAt(s.reached)) s.reached_term = raft.TermAt(s.reached);
   return s;
 }
 
@@ -134,14 +138,15 @@ bool StillIs(const RaftSummary& known, const Raft& raft) {
   if (known.role != raft.role() || known.term != raft.term() ||
       known.vote != raft.vote() || known.leader != raft.leader() ||
       known.commit != raft.commit() || known.stable != raft.stable_index() ||
-      known.last != raft.last_index() ||
+      known.last != raft.last_index() || !raft.KnowsTermAt(known.commit) ||
       known.commit_term != raft.TermAt(known.commit) ||
       known.last_term != raft.TermAt(known.last)) {
     return false;
   }
   if (known.role != Role::kLeader) return true;
   if (known.peer_count != raft.peers().size() ||
-      known.reached_term != raft.TermAt(known.reached)) {
+      (raft.KnowsTermAt(known.reached) ? raft.TermAt(known.reached)
+                                       : Term(0)) != known.reached_term) {
     return false;
   }
   // What a majority reached follows from these and from what is stable.
@@ -247,11 +252,14 @@ Invariants::Violations Invariants::CheckReceive(const RaftSummary& before,
 
 Invariants::Violations Invariants::CheckTransition(const RaftSummary& before,
                                                    const Raft& after) {
-  const auto term_at = [&](Index index) {
-    return index <= after.last_index() ? after.TermAt(index) : Term(0);
+  // What a snapshot has taken the place of, nobody can replace any more.
+  const auto term_at = [&](Index index, Term covered) {
+    if (index > after.last_index()) return Term(0);
+    return after.KnowsTermAt(index) ? after.TermAt(index) : covered;
   };
   return CheckTransition(before, Summarize(after),
-                         {term_at(before.commit), term_at(before.last)});
+                         {term_at(before.commit, before.commit_term),
+                          term_at(before.last, before.last_term)});
 }
 
 }  // namespace raft

@@ -13,6 +13,13 @@ inline constexpr size_t kFrameHeaderBytes = 16;
 inline constexpr size_t kFrameBytesMax = 1 << 20;  // header included
 inline constexpr size_t kEntryBytesMax = 256 << 10;
 
+// A snapshot's pieces, as they stand in its file and in messages.
+inline constexpr size_t kSnapshotPieceBytesMax = 256 << 10;
+inline constexpr size_t kSnapshotConfigurationBytesMax = 64 << 10;
+static_assert(kSnapshotPieceBytesMax + kSnapshotConfigurationBytesMax + 1024 <
+                  kFrameBytesMax,
+              "a piece must fit into one frame");
+
 // A WAL segment as created; any size can be read.
 inline constexpr size_t kWalSegmentBytes = 16 << 20;
 

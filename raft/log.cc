@@ -8,13 +8,16 @@
 
 namespace raft {
 
-Log::Log(std::vector<Entry> restored) {
+Log::Log(std::vector<Entry> restored, EntryId base) {
+  if (base != EntryId()) Reset(base);
+  reset_ = false;
   for (Entry& entry : restored) Append(std::move(entry));
   stable_ = last_index();
   handed_ = last_index();
 }
 
 bool Log::Holds(Index index, Term term) const {
+  if (index < base_.index) return true;
   return index <= last_index() && TermAt(index) == term;
 }
 
@@ -33,15 +36,16 @@ Index Log::LastAtMost(Index bound, Term term) const {
   const auto above = std::upper_bound(
       runs_.begin(), runs_.end(), term,
       [](Term limit, const Run& run) { return limit < run.term; });
+  if (above == runs_.begin()) return base_.index;
   const Index last = above == runs_.end() ? last_index() : above->first - 1;
-  return std::min(bound, last);
+  return std::max(base_.index, std::min(bound, last));
 }
 
 std::vector<Entry> Log::Copy(Index first, size_t count) const {
-  CHECK_GE(first, Index(1));
-  CHECK_LE(first.value() - 1 + count, entries_.size());
+  CHECK_GT(first, base_.index);
+  CHECK_LE(first - base_.index - 1 + count, entries_.size());
   const auto begin =
-      entries_.begin() + static_cast<ptrdiff_t>(first.value() - 1);
+      entries_.begin() + static_cast<ptrdiff_t>(first - base_.index - 1);
   return std::vector<Entry>(begin, begin + static_cast<ptrdiff_t>(count));
 }
 
@@ -54,10 +58,10 @@ void Log::Append(Entry entry) {
 }
 
 void Log::TruncateFrom(Index from) {
-  CHECK_GE(from, Index(1));
+  CHECK_GT(from, base_.index);
   CHECK_LE(from, last_index());
   const Index kept = from - 1;
-  entries_.resize(kept.value());
+  entries_.resize(kept - base_.index);
   last_ = kept;
   while (!runs_.empty() && runs_.back().first > kept) runs_.pop_back();
   if (handed_ > kept) {
@@ -71,17 +75,50 @@ void Log::TruncateFrom(Index from) {
   }
 }
 
+void Log::Compact(Index through) {
+  through = std::min(through, stable_);
+  if (through <= base_.index) return;
+  const EntryId base{through, TermAt(through)};
+  entries_.erase(
+      entries_.begin(),
+      entries_.begin() + static_cast<ptrdiff_t>(through - base_.index));
+  base_ = base;
+  // The run that holds the base stays, cut to it.
+  size_t over = 0;
+  while (over + 1 < runs_.size() && runs_[over + 1].first <= base_.index) {
+    ++over;
+  }
+  runs_.erase(runs_.begin(), runs_.begin() + static_cast<ptrdiff_t>(over));
+  runs_.front().first = base_.index;
+}
+
+// Persists under way write entries that this one takes away again, so none of
+// them makes anything durable that is not so by the snapshot.
+void Log::Reset(EntryId base) {
+  CHECK_GT(base.index, base_.index);
+  CHECK_GT(base.term, Term(0));
+  entries_.clear();
+  base_ = base;
+  last_ = stable_ = handed_ = base.index;
+  runs_.assign(1, {base.index, base.term});
+  truncate_from_ = Index(0);
+  reset_ = true;
+  for (Outstanding& persist : outstanding_) persist.stable_after = base.index;
+}
+
 bool Log::dirty() const {
-  return handed_ < last_index() || truncate_from_ != Index(0);
+  return handed_ < last_index() || truncate_from_ != Index(0) || reset_;
 }
 
 void Log::HandOut(PersistToken token, Persist* persist) {
   if (!outstanding_.empty()) CHECK_GT(token, outstanding_.back().token);
   persist->truncate_from = truncate_from_;
+  if (reset_) persist->base = base_;
   persist->entries.assign(
-      entries_.begin() + static_cast<ptrdiff_t>(handed_.value()),
+      entries_.begin() + static_cast<ptrdiff_t>(handed_ - base_.index),
       entries_.end());
   truncate_from_ = Index(0);
+  reset_ = false;
   handed_ = last_index();
   outstanding_.push_back({token, handed_});
 }

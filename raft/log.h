@@ -12,15 +12,17 @@
 
 namespace raft {
 
-// Entries are contiguous from index 1. Three marks: stable <= handed <= last.
+// Entries are contiguous from behind `base`, up to which a snapshot covers
+// everything: all of that is committed. Three marks: stable <= handed <= last.
 // Up to `stable` the entries are known durable, up to `handed` they left in
 // some Persist, the rest leaves in the next one.
 class Log {
  public:
   Log() = default;
-  // `restored` is contiguous from index 1 and durable.
-  explicit Log(std::vector<Entry> restored);
+  // `restored` is contiguous from behind `base` and durable.
+  explicit Log(std::vector<Entry> restored, EntryId base = {});
 
+  EntryId base() const { return base_; }
   Index last_index() const { return last_; }
   Term last_term() const { return runs_.empty() ? Term(0) : runs_.back().term; }
   Index stable() const { return stable_; }
@@ -29,26 +31,33 @@ class Log {
   bool persisting(Index from) const {
     return from <= handed_ && stable_ < handed_;
   }
-  // Requires 1 <= index <= last_index().
+  // Requires base().index < index <= last_index().
   const Entry& at(Index index) const {
-    CHECK_GE(index, Index(1));
+    CHECK_GT(index, base_.index);
     CHECK_LE(index, last_index());
-    return entries_[index.value() - 1];
+    return entries_[index - base_.index - 1];
   }
-  // Term 0 at index 0. Requires index <= last_index(). Nearly always that of
-  // the last run; else O(log runs).
+  // Whether the term there is known: not that of what a snapshot took the place
+  // of, but for its last entry.
+  bool KnowsTermAt(Index index) const {
+    return index == Index(0) || (index >= base_.index && index <= last_index());
+  }
+  // Term 0 at index 0. Requires KnowsTermAt(index). Nearly always that of the
+  // last run; else O(log runs).
   Term TermAt(Index index) const {
-    CHECK_LE(index, last_index());
+    CHECK(KnowsTermAt(index));
     return !runs_.empty() && index >= runs_.back().first ? runs_.back().term
                                                          : OlderTermAt(index);
   }
-  // Whether the log holds this place; index 0 with term 0 always matches.
+  // Whether the log holds this place; index 0 with term 0 always matches. So
+  // does what lies before the base: it is committed, and whoever asks leads in
+  // a term not below ours, so has it as well (Leader Completeness).
   bool Holds(Index index, Term term) const;
   // Whether a log that ends at (index, term) is at least as complete as this
   // one: the later last term wins, then the longer log (thesis 3.6.1).
   bool AtLeastAsCompleteAs(Index index, Term term) const;
-  // The newest place at or before `bound` whose term is at most `term`; index
-  // 0 if there is none. O(log runs).
+  // The newest place at or before `bound` whose term is at most `term`; the
+  // base if there is none behind it. O(log runs).
   Index LastAtMost(Index bound, Term term) const;
 
   // The entries [first, first + count). Requires that they exist.
@@ -58,6 +67,12 @@ class Log {
   void Append(Entry entry);
   // Removes every entry from `from` on. Requires 1 <= from <= last_index().
   void TruncateFrom(Index from);
+
+  // Forgets entries up to `through`, which a durable snapshot covers; at most
+  // what is durable here.
+  void Compact(Index through);
+  // A durable snapshot takes the place of the whole log.
+  void Reset(EntryId base);
 
   // Whether the log changed since the last HandOut.
   bool dirty() const;
@@ -92,12 +107,14 @@ class Log {
 
   Term OlderTermAt(Index index) const;
 
+  EntryId base_;
   std::deque<Entry> entries_;  // a deque: no pause to move them when it grows
-  Index last_;                 // its size
+  Index last_;                 // base_.index plus its size
   std::vector<Run> runs_;      // rising in both
   Index stable_;
   Index handed_;
   Index truncate_from_;  // in the next Persist; 0: nothing
+  bool reset_ = false;   // the next Persist names the base
   std::vector<Outstanding> outstanding_;
 
   friend struct StateHash;  // for tools/model_check

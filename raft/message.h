@@ -206,9 +206,82 @@ struct TimeoutNow {
   }
 };
 
+// Where a piece belongs in a snapshot's file (raft/storage/snapshot_format.h,
+// SnapshotCursor). All 0: nowhere yet.
+struct SnapshotPlace {
+  uint64_t offset = 0;
+  uint64_t sequence = 0;
+  uint32_t checksum = 0;
+
+  bool operator==(const SnapshotPlace&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("offset", offset), f("sequence", sequence), f("checksum", checksum);
+  }
+};
+
+// Which snapshot: what it covers, and whose bytes they are. Two nodes may have
+// written the same state in another order.
+struct SnapshotName {
+  EntryId last;  // it covers everything up to this entry
+  uint64_t digest_high = 0;
+  uint64_t digest_low = 0;
+  NodeId origin;  // who took it
+
+  bool operator==(const SnapshotName&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("last", last), f("digest_high", digest_high), f("digest_low", digest_low),
+        f("origin", origin);
+  }
+};
+
+// InstallSnapshot (thesis 5.3), one piece of it: an offer first, to which the
+// follower answers from where on it wants the rest; then chunks; then the end.
+// Raft looks at `term` and `snapshot.last`; the rest is storage's.
+struct SnapshotRequest {
+  static constexpr std::string_view kName = "SnapshotRequest";
+  Term term;
+  SnapshotName snapshot;
+  Bytes configuration;  // in the offer only
+  SnapshotPlace at;     // of the payload; of the offer: nowhere
+  uint32_t checksum = 0;
+  Bytes payload;  // empty in the offer and in the end
+  bool end = false;
+
+  bool operator==(const SnapshotRequest&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("term", term), f("snapshot", snapshot), f("configuration", configuration),
+        f("at", at), f("checksum", checksum), f("payload", payload),
+        f("end", end);
+  }
+};
+
+// `at` names the piece that this answers. installed: everything up to `match`
+// is durable here, be it by the snapshot or because it was there before. Else:
+// the follower waits for the piece at `next`.
+struct SnapshotReply {
+  static constexpr std::string_view kName = "SnapshotReply";
+  Term term;
+  EntryId snapshot;
+  SnapshotPlace at;
+  SnapshotPlace next;
+  bool installed = false;
+  Index match;
+
+  bool operator==(const SnapshotReply&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("term", term), f("snapshot", snapshot), f("at", at), f("next", next),
+        f("installed", installed), f("match", match);
+  }
+};
+
 using Message =
     std::variant<VoteRequest, VoteReply, AppendRequest, AppendReply, Heartbeat,
-                 HeartbeatReply, ReadIndexRequest, ReadIndexReply, TimeoutNow>;
+                 HeartbeatReply, ReadIndexRequest, ReadIndexReply, TimeoutNow,
+                 SnapshotRequest, SnapshotReply>;
 
 inline Term TermOf(const Message& message) {
   return std::visit([](const auto& m) { return m.term; }, message);

@@ -236,6 +236,65 @@ TEST(Log, OneCompletionCoversEarlierPersists) {
   EXPECT_EQ(log.stable(), Index(3));
 }
 
+TEST(Log, ForgetsWhatASnapshotCovers) {
+  Log log(MakeLog({1, 1, 2, 2, 5}));
+  log.Append(MakeEntry(6, 5));
+  log.Compact(Index(3));
+  EXPECT_EQ(log.base(), (EntryId{Index(3), Term(2)}));
+  EXPECT_EQ(log.last_index(), Index(6));
+  EXPECT_EQ(log.at(Index(4)).term, Term(2));
+  EXPECT_EQ(log.Copy(Index(4), 3).front().index, Index(4));
+  EXPECT_TRUE(log.KnowsTermAt(Index(0)));
+  EXPECT_FALSE(log.KnowsTermAt(Index(2)));
+  EXPECT_EQ(log.TermAt(Index(3)), Term(2));
+  EXPECT_EQ(log.TermAt(Index(6)), Term(5));
+  // Whoever asks has what is committed.
+  EXPECT_TRUE(log.Holds(Index(2), Term(1)));
+  EXPECT_TRUE(log.Holds(Index(3), Term(2)));
+  EXPECT_FALSE(log.Holds(Index(3), Term(1)));
+  // No place before the base is named as one that may agree.
+  EXPECT_EQ(log.LastAtMost(Index(6), Term(4)), Index(4));
+  EXPECT_EQ(log.LastAtMost(Index(6), Term(1)), Index(3));
+  EXPECT_EQ(log.LastAtMost(Index(1), Term(5)), Index(3));
+  // Not what is not durable here yet, whatever others have.
+  log.Compact(Index(6));
+  EXPECT_EQ(log.base().index, Index(5));
+  log.Compact(Index(4));
+  EXPECT_EQ(log.base().index, Index(5));
+  log.TruncateFrom(Index(6));
+  EXPECT_EQ(log.last_term(), Term(5));
+}
+
+TEST(Log, ASnapshotTakesItsPlace) {
+  Log log(MakeLog({1, 1}));
+  Persist persist;
+  log.Append(MakeEntry(3, 1));
+  log.HandOut(PersistToken(1), &persist);
+  log.TruncateFrom(Index(2));
+  log.Reset({Index(9), Term(4)});
+  EXPECT_EQ(log.last_index(), Index(9));
+  EXPECT_EQ(log.last_term(), Term(4));
+  EXPECT_EQ(log.stable(), Index(9));  // the snapshot is durable
+  EXPECT_TRUE(log.dirty());
+  log.Append(MakeEntry(10, 4));
+  persist = {};
+  log.HandOut(PersistToken(2), &persist);
+  EXPECT_EQ(persist.base, (EntryId{Index(9), Term(4)}));
+  EXPECT_EQ(persist.truncate_from, Index(0));
+  EXPECT_EQ(persist.entries, std::vector<Entry>{MakeEntry(10, 4)});
+  EXPECT_FALSE(log.dirty());
+  // What was on its way when it came makes nothing durable.
+  log.PersistDone(PersistToken(1));
+  EXPECT_EQ(log.stable(), Index(9));
+  EXPECT_EQ(log.DurableWith(Index(10), PersistToken(3)), PersistToken(2));
+  log.PersistDone(PersistToken(2));
+  EXPECT_EQ(log.stable(), Index(10));
+  persist = {};
+  log.Append(MakeEntry(11, 4));
+  log.HandOut(PersistToken(3), &persist);
+  EXPECT_EQ(persist.base, EntryId());
+}
+
 TEST(Window, BoundsMessagesAndBytes) {
   InflightWindow window;
   for (uint64_t i = 1; i <= kInflightAppendsMax; ++i) {

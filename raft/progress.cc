@@ -43,7 +43,9 @@ bool Progress::Accepted(Index match) {
   if (match < match_) return false;
   const bool news = match > match_;
   match_ = match;
-  if (state_ == State::kProbe) {
+  // It has not reached what the log begins with.
+  if (state_ == State::kSnapshot && match_ + 1 < next_) return news;
+  if (state_ != State::kReplicate) {
     state_ = State::kReplicate;
     next_ = match_ + 1;
     asked_ = false;
@@ -57,7 +59,7 @@ bool Progress::Accepted(Index match) {
 
 bool Progress::Refused(Index prev, Index guess) {
   // What it acknowledged it still has: this refusal is older than that.
-  if (prev <= match_) return false;
+  if (prev <= match_ || state_ == State::kSnapshot) return false;
   if (state_ == State::kProbe) {
     // Not the answer to the append that is out.
     if (prev + 1 != next_) return false;
@@ -69,7 +71,20 @@ bool Progress::Refused(Index prev, Index guess) {
   return true;
 }
 
+void Progress::Compacted(Index base) {
+  if (next_ > base) return;
+  if (state_ == State::kReplicate) return NeedSnapshot(base);
+  next_ = base + 1;
+}
+
+void Progress::NeedSnapshot(Index base) {
+  BecomeProbe();
+  state_ = State::kSnapshot;
+  next_ = std::max(match_, base) + 1;
+}
+
 void Progress::AskAgain() {
+  if (state_ == State::kSnapshot) return;
   if (state_ == State::kProbe) {
     // An empty append suffices to ask again; the one that is out may only be
     // waiting for the follower's disk.

@@ -44,12 +44,14 @@ class InflightWindow {
   size_t bytes_ = 0;
 };
 
-// Two states. Probe: where the logs agree is a guess; one append at a time,
+// Three states. Probe: where the logs agree is a guess; one append at a time,
 // until an answer or the next heartbeat. Replicate: they agree at `match`;
-// appends stream, `next` moves when they are sent.
+// appends stream, `next` moves when they are sent. Snapshot: the follower lacks
+// what the leader's log does not have any more; it gets a snapshot, piece by
+// piece, and no appends, until an answer shows that it has caught up.
 class Progress {
  public:
-  enum class State : uint8_t { kProbe = 0, kReplicate = 1 };
+  enum class State : uint8_t { kProbe = 0, kReplicate = 1, kSnapshot = 2 };
 
   Progress() = default;
   // A new leader guesses that the follower has everything before `next`.
@@ -59,7 +61,8 @@ class Progress {
   State state() const { return state_; }
   // Known to be durable there and equal to the leader's log.
   Index match() const { return match_; }
-  // The first entry of the next append. Always above match().
+  // The first entry of the next append. Always above match(). In Snapshot: the
+  // first that the leader has; up to there the follower must get.
   Index next() const { return next_; }
   // Something was sent that is not acknowledged.
   bool waiting() const { return next_ - match_ > 1; }
@@ -68,11 +71,29 @@ class Progress {
 
   // An append with entries may be sent.
   bool may_carry() const {
-    return state_ == State::kProbe ? !asked_ && !verify_ : !window_.full();
+    switch (state_) {
+      case State::kProbe:
+        return !asked_ && !verify_;
+      case State::kReplicate:
+        return !window_.full();
+      case State::kSnapshot:
+        return false;
+    }
+    return false;
   }
   // An append must be sent, empty if it cannot carry anything: it asks where
   // the follower stands.
-  bool must_ask() const { return state_ == State::kProbe ? !asked_ : verify_; }
+  bool must_ask() const {
+    switch (state_) {
+      case State::kProbe:
+        return !asked_;
+      case State::kReplicate:
+        return verify_;
+      case State::kSnapshot:
+        return false;
+    }
+    return false;
+  }
   // An append of [next(), last] was sent; last = next() - 1 if it was empty.
   void Sent(Index last, size_t bytes);
 
@@ -82,6 +103,12 @@ class Progress {
   // `guess`. Late, doubled and reordered refusals change nothing (conformance
   // 4.6). True if the next append is to start elsewhere.
   bool Refused(Index prev, Index guess);
+  // The leader's log begins behind `base`. A guess before that is moved there:
+  // the answer tells whether the follower needs a snapshot. One to which
+  // entries were streaming that are gone needs it for certain.
+  void Compacted(Index base);
+  // The follower needs what the log, which begins behind `base`, does not have.
+  void NeedSnapshot(Index base);
   // Whatever is still unacknowledged may be lost: when a heartbeat is due,
   // since where messages get lost each leg that a repair takes gets lost as
   // well now and then; and when one is answered, since a leader whose clock

@@ -15,8 +15,10 @@ Raft::Raft(const Config& config, Restored restored, Time now)
       now_(now),
       term_(restored.term),
       vote_(restored.vote),
-      log_(std::move(restored.log)),
+      log_(std::move(restored.log), restored.base),
+      snapshot_(restored.snapshot),
       vote_restored_(restored.vote.valid()),
+      commit_(restored.snapshot.index),
       tell_commit_at_(Time::Never()) {
   CHECK(config_.self.valid());
   CHECK_GE(config_.voters.size(), size_t{1});
@@ -28,6 +30,9 @@ Raft::Raft(const Config& config, Restored restored, Time now)
   CHECK_LT(config_.heartbeat, config_.election);
   CHECK(config_.limits.valid());
   CHECK_LE(log_.last_term(), term_);
+  CHECK_LE(log_.base().index, snapshot_.index);
+  CHECK_LE(snapshot_.index, log_.last_index());
+  CHECK_EQ(log_.TermAt(snapshot_.index), snapshot_.term);
   self_votes_ = IsVoter(config_.self);
   for (NodeId voter : config_.voters) {
     if (voter != config_.self) peers_.push_back(Peer{.id = voter});
@@ -85,7 +90,10 @@ void Raft::On(const PeerClosed& closed) {
   if (role_ == Role::kLeader) {
     // The window's content may have died with the connection: a follower that
     // restarts must not wait for entries that we believe are under way (M28).
-    if (Peer* peer = FindPeer(closed.peer)) peer->progress.ConnectionClosed();
+    if (Peer* peer = FindPeer(closed.peer)) {
+      peer->progress.ConnectionClosed();
+      peer->progress.Compacted(log_.base().index);
+    }
   } else if (role_ == Role::kFollower && closed.peer == leader_) {
     LeaderConnectionClosed();
   }

@@ -5,12 +5,13 @@
 // What is here: elections with pre-vote, check-quorum and leader stickiness;
 // pipelined replication with bounded windows; commit by counting entries of
 // the leader's own term; ReadIndex batched per confirmation round; outputs
-// ordered by the core itself; transfer of leadership. Not yet: snapshots,
-// membership change, learners (issue 4); the log is held in memory whole.
+// ordered by the core itself; transfer of leadership; snapshots, sent in pieces
+// (what takes, stores and reads them is the layer above). Not yet: membership
+// change, learners (issue 4).
 //
-// One class, five files: raft.cc (the door, the turn's end, what waits for the
-// disk), raft_election.cc, raft_replication.cc, raft_read.cc,
-// raft_transfer.cc.
+// One class, six files: raft.cc (the door, the turn's end, what waits for the
+// disk), raft_election.cc, raft_replication.cc, raft_read.cc, raft_transfer.cc,
+// raft_snapshot.cc.
 #ifndef RAFT_RAFT_H_
 #define RAFT_RAFT_H_
 
@@ -37,12 +38,23 @@ struct Config {
 };
 
 // What storage gave back at boot. `log` is contiguous from behind `base`, up to
-// which a snapshot covers everything ({0, 0}: there is none).
+// which a snapshot covers everything ({0, 0}: there is none). `snapshot` is the
+// newest one that is durable, at the base or, where some log was kept, behind
+// it; within the log.
 struct Restored {
   Term term;
   NodeId vote;
   std::vector<Entry> log;
   EntryId base;
+  EntryId snapshot;
+};
+
+// How a leader sends its snapshot to a follower, one piece at a time.
+struct SnapshotSending {
+  EntryId snapshot;  // of the pieces answered so far
+  SnapshotPlace at;  // of the piece that is due; nowhere: the offer
+  bool asked = false;
+  Time asked_at;
 };
 
 // Another voter, as this node sees it.
@@ -51,10 +63,11 @@ struct Peer {
   Ballot ballot = Ballot::kSilent;  // in this node's current campaign
   // The rest is a leader's, and starts anew with every leadership.
   Progress progress;
-  Time heard_at;         // last reply of this term: for check-quorum
-  Round confirmed;       // newest round that it echoed in this term
-  Index commit_told;     // newest commit index sent to it
-  bool stopped = false;  // a full window holds entries back
+  Time heard_at;            // last reply of this term: for check-quorum
+  Round confirmed;          // newest round that it echoed in this term
+  Index commit_told;        // newest commit index sent to it
+  bool stopped = false;     // a full window holds entries back
+  SnapshotSending sending;  // in Progress::State::kSnapshot
 };
 
 // What a node holds on to until something else happens. Nothing of it may grow
@@ -72,8 +85,8 @@ struct RaftLoad {
 class Raft {
  public:
   // A node starts as a follower with what was stored (conformance 1.1), and
-  // with commit index 0: it learns what is committed from a leader, or by
-  // becoming one.
+  // with the snapshot's index as commit index: it learns what else is committed
+  // from a leader, or by becoming one.
   Raft(const Config& config, Restored restored, Time now);
 
   // Applies one input and appends what must happen next. The only mutator.
@@ -92,9 +105,14 @@ class Raft {
   NodeId leader() const { return leader_; }  // kNobody when unknown
   Index commit() const { return commit_; }
   Index last_index() const { return log_.last_index(); }
-  // Requires 1 <= index <= last_index(). Valid until the next Step.
+  // The log begins behind it.
+  EntryId base() const { return log_.base(); }
+  // The newest snapshot that is durable here.
+  EntryId snapshot() const { return snapshot_; }
+  // Requires base().index < index <= last_index(). Valid until the next Step.
   const Entry& entry(Index index) const { return log_.at(index); }
-  // Term(0) at index 0. Requires index <= last_index().
+  // See Log.
+  bool KnowsTermAt(Index index) const { return log_.KnowsTermAt(index); }
   Term TermAt(Index index) const { return log_.TermAt(index); }
   // The own log is known to be durable up to here.
   Index stable_index() const { return log_.stable(); }
@@ -144,6 +162,10 @@ class Raft {
   void On(const PeerClosed& closed);
   void On(const Flush& flush);
   void On(const TransferLeadership& transfer);
+  void On(const SnapshotTaken& taken);
+  void On(const SnapshotRead& read);
+  void On(const SnapshotStored& stored);
+  void On(const SnapshotReceived& received);
 
   // --- raft.cc: effects
   template <typename T>
@@ -190,6 +212,7 @@ class Raft {
   void RefuseAppend(NodeId from, const AppendRequest& request);
   void AppendFromLeader(const AppendRequest& request);
   Peer* PeerReplied(NodeId from, Term term, Round round);
+  void PeerHas(Peer* peer, Index match);
   void AppendOwn(EntryKind kind, Bytes payload);
   void AdvanceCommit();
   void CommitTo(Index index);
@@ -208,6 +231,13 @@ class Raft {
   void OrderTarget();
   void EndTransfer();
   bool transferring() const { return transfer_to_.valid(); }
+
+  // --- raft_snapshot.cc
+  void NeedSnapshot(Peer* peer);
+  void SendSnapshot(Peer* peer);
+  void Handle(NodeId from, const SnapshotRequest& request);
+  void Handle(NodeId from, const SnapshotReply& reply);
+  void Install(EntryId snapshot);
 
   // --- raft_read.cc
   void Handle(NodeId from, const ReadIndexRequest& request);
@@ -233,6 +263,7 @@ class Raft {
   Term term_;
   NodeId vote_;
   Log log_;
+  EntryId snapshot_;  // the newest durable one; never before the log's base
   bool hard_state_dirty_ = false;  // differs from the last Persist
   bool vote_restored_;             // the vote was cast in an earlier life
   PersistToken hard_state_token_;  // the last Persist that changed it

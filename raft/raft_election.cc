@@ -126,6 +126,7 @@ void Raft::BecomeLeader() {
     peer.confirmed = Round(0);
     peer.commit_told = Index(0);
     peer.stopped = false;
+    peer.sending = {};
   }
   round_ = Round(0);
   heartbeat_due_ = now_ + config_.heartbeat;

@@ -19,6 +19,7 @@
 #include "gtest/gtest.h"
 #include "raft/datadriven.h"
 #include "raft/digest.h"
+#include "raft/golden_text.h"
 #include "raft/invariants.h"
 #include "raft/raft.h"
 #include "raft/raft_io.h"
@@ -29,48 +30,6 @@ namespace {
 bool rewrite_goldens = false;
 
 using Words = std::vector<std::string>;
-
-// "n3" or "n3.2".
-NodeId ParseNode(const std::string& word) {
-  const size_t dot = word.find('.');
-  const int slot = std::stoi(word.substr(1));
-  const int incarnation =
-      dot == std::string::npos ? 1 : std::stoi(word.substr(dot + 1));
-  return {static_cast<uint8_t>(slot), static_cast<uint32_t>(incarnation)};
-}
-
-// index/term, then the payload of a command.
-std::string Show(const Entry& entry) {
-  std::string text = Describe(entry.index) + "/" + Describe(entry.term);
-  if (entry.kind == EntryKind::kCommand) {
-    text += ":" + std::string(entry.payload.view());
-  }
-  return text;
-}
-
-// At most eight in full.
-std::string Show(const std::vector<Entry>& entries) {
-  std::string text = "[";
-  for (size_t i = 0; i < entries.size(); ++i) {
-    if (entries.size() > 8 && i == 3) {
-      text += " .. " + std::to_string(entries.size() - 4) + " more ..";
-      i = entries.size() - 1;
-    }
-    if (i > 0) text += " ";
-    text += Show(entries[i]);
-  }
-  return text + "]";
-}
-
-std::string Show(const Message& message) {
-  const auto* append = std::get_if<AppendRequest>(&message);
-  if (append == nullptr) return Describe(message);
-  return "AppendRequest{term=" + Describe(append->term) +
-         " prev=" + Describe(append->prev_index) + "/" +
-         Describe(append->prev_term) + " commit=" + Describe(append->commit) +
-         " round=" + Describe(append->round) + " " + Show(append->entries) +
-         "}";
-}
 
 class Cluster {
  public:
@@ -98,6 +57,9 @@ class Cluster {
     Restored disk;
     std::deque<Persist> queue;
     bool turn_open = false;
+    bool unreadable = false;  // its snapshot
+    SnapshotName receiving;   // a snapshot that comes in
+    SnapshotPlace due;        // and its next piece
   };
   struct Verb {
     std::string_view name;
@@ -195,6 +157,7 @@ class Cluster {
   // The newest one overtakes the others.
   void Overtake(const Words& words) {
     auto& link = links_[{ParseNode(words[1]), ParseNode(words[2])}];
+    if (link.empty()) return void(out_ += "nothing on the way\n");
     const Message message = link.back();
     link.pop_back();
     Arrive(ParseNode(words[1]), &At(words[2]), message);
@@ -203,6 +166,7 @@ class Cluster {
   // The oldest arrives and will arrive again.
   void Duplicate(const Words& words) {
     auto& link = links_[{ParseNode(words[1]), ParseNode(words[2])}];
+    if (link.empty()) return void(out_ += "nothing on the way\n");
     const Message message = link.front();
     Arrive(ParseNode(words[1]), &At(words[2]), message);
   }
@@ -261,6 +225,29 @@ class Cluster {
     StepAndFlush(&At(words[1]), transfer);
   }
 
+  // The state up to an index is durable as a snapshot, and the log is forgotten
+  // up to another: `snapshot n1 5 3`.
+  void TakeSnapshot(const Words& words) {
+    Host& host = At(words[1]);
+    const Index last(std::stoull(words[2]));
+    const Index forget(std::stoull(words[3]));
+    host.disk.snapshot = {last, host.raft->TermAt(last)};
+    const EntryId base{forget, host.raft->TermAt(forget)};
+    std::vector<Entry>& log = host.disk.log;
+    log.erase(log.begin(), log.begin() + static_cast<ptrdiff_t>(
+                                             forget - host.disk.base.index));
+    host.disk.base = base;
+    StepAndFlush(&host, SnapshotTaken{host.disk.snapshot, forget});
+  }
+
+  // Reads of its snapshot fail from now on, or succeed again.
+  void Unreadable(const Words& words) {
+    At(words[1]).unreadable = words[2] == "yes";
+  }
+
+  // A crash has taken what a node had received of a snapshot.
+  void LoseReceived(const Words& words) { At(words[1]).due = {}; }
+
   // The first node sees its connection with the second one close.
   void CloseConnection(const Words& words) {
     StepAndFlush(&At(words[1]), PeerClosed{ParseNode(words[2])});
@@ -309,19 +296,18 @@ class Cluster {
   void State(const Words&) {
     for (auto& [id, host] : hosts_) {
       const Raft& raft = *host.raft;
-      out_ += ToString(id) + " " + std::string(ToString(raft.role())) +
-              " term=" + Describe(raft.term()) +
-              " vote=" + ToString(raft.vote()) +
-              " leader=" + ToString(raft.leader()) +
-              " commit=" + Describe(raft.commit()) +
-              " stable=" + Describe(raft.stable_index()) +
-              " last=" + Describe(raft.last_index()) + "\n";
+      out_ +=
+          ToString(id) + " " + std::string(ToString(raft.role())) +
+          " term=" + Describe(raft.term()) + " vote=" + ToString(raft.vote()) +
+          " leader=" + ToString(raft.leader()) +
+          " commit=" + Describe(raft.commit()) +
+          " stable=" + Describe(raft.stable_index()) +
+          " last=" + Describe(raft.last_index()) +
+          (raft.base() == EntryId() ? "" : " base=" + Show(raft.base())) + "\n";
       if (raft.role() != Role::kLeader) continue;
       for (const Peer& peer : raft.peers()) {
         const Progress& progress = peer.progress;
-        out_ += "   " + ToString(peer.id) + " " +
-                (progress.state() == Progress::State::kProbe ? "probe"
-                                                             : "replicate") +
+        out_ += "   " + ToString(peer.id) + " " + NameOf(progress.state()) +
                 " match=" + Describe(progress.match()) +
                 " next=" + Describe(progress.next()) +
                 (progress.window_full() ? " window full" : "") + "\n";
@@ -329,10 +315,23 @@ class Cluster {
     }
   }
 
+  static std::string NameOf(Progress::State state) {
+    switch (state) {
+      case Progress::State::kProbe:
+        return "probe";
+      case Progress::State::kReplicate:
+        return "replicate";
+      case Progress::State::kSnapshot:
+        return "snapshot";
+    }
+    return "?";
+  }
+
   void Logs(const Words&) {
     for (auto& [id, host] : hosts_) {
       std::vector<Entry> log;
-      for (Index i(1); i <= host.raft->last_index(); ++i) {
+      for (Index i = host.raft->base().index + 1; i <= host.raft->last_index();
+           ++i) {
         log.push_back(host.raft->entry(i));
       }
       std::string text;
@@ -361,6 +360,10 @@ class Cluster {
       {"flood", "flood n1 70", &Cluster::Flood},
       {"read", "read n2", &Cluster::Read},
       {"transfer", "transfer n1 n2", &Cluster::Transfer},
+      {"snapshot", "snapshot n1 5 3 (covers 5, forgets 3)",
+       &Cluster::TakeSnapshot},
+      {"unreadable", "unreadable n1 yes", &Cluster::Unreadable},
+      {"lose", "lose n2 (what it had received)", &Cluster::LoseReceived},
       {"close", "close n1 n2", &Cluster::CloseConnection},
       {"restart", "restart n3", &Cluster::Restart},
       {"settle", "settle n1 n2", &Cluster::Settle},
@@ -387,6 +390,16 @@ class Cluster {
     host.last_read = ReadId(0);
     Config config{.self = id, .voters = voters_};
     config.boot = ++host.boot;
+    // As recovery does: a snapshot that the log does not hold takes its place.
+    Restored& disk = host.disk;
+    const uint64_t held = disk.snapshot.index - disk.base.index;
+    const bool there =
+        held == 0 || (held <= disk.log.size() &&
+                      disk.log[held - 1].term == disk.snapshot.term);
+    if (!there) {
+      disk.log.clear();
+      disk.base = disk.snapshot;
+    }
     host.raft.emplace(config, host.disk, host.now);
   }
 
@@ -400,8 +413,12 @@ class Cluster {
     host->queue.pop_front();
     host->disk.term = persist.term;
     host->disk.vote = persist.vote;
+    if (persist.base != EntryId()) {
+      host->disk.base = persist.base;
+      host->disk.log.clear();
+    }
     if (persist.truncate_from != Index(0)) {
-      host->disk.log.resize(persist.truncate_from.value() - 1);
+      host->disk.log.resize(persist.truncate_from - host->disk.base.index - 1);
     }
     std::move(persist.entries.begin(), persist.entries.end(),
               std::back_inserter(host->disk.log));
@@ -434,6 +451,11 @@ class Cluster {
       std::visit([&](auto& alternative) { Perform(host, alternative); },
                  output);
     }
+    while (!bulk_.empty()) {
+      const auto [whose, done] = std::move(bulk_.front());
+      bulk_.pop_front();
+      StepAndFlush(whose, done);
+    }
   }
 
   void Perform(Host* host, Persist& persist) {
@@ -444,6 +466,7 @@ class Cluster {
       if (persist.truncate_from != Index(0)) {
         out_ += " truncate_from=" + Describe(persist.truncate_from);
       }
+      if (persist.base != EntryId()) out_ += " base=" + Show(persist.base);
       out_ += " " + Show(persist.entries) + "\n";
     }
     host->queue.push_back(std::move(persist));
@@ -455,6 +478,40 @@ class Cluster {
     }
     links_[{host->self, send.to}].push_back(std::move(send.message));
   }
+  // Snapshots are an offer, a chunk and the end here; the other lane is done at
+  // once, but tells of it after this step.
+  static constexpr SnapshotPlace kChunk{.offset = 128, .checksum = 1};
+  static constexpr SnapshotPlace kEnd{
+      .offset = 256, .sequence = 1, .checksum = 2};
+  void Perform(Host* host, ReadSnapshot& read) {
+    if (!quiet_) Print(*host, read);
+    SnapshotRead answer{.to = read.to, .failed = host->unreadable};
+    answer.piece.snapshot = {.last = host->disk.snapshot, .origin = host->self};
+    if (read.snapshot == host->disk.snapshot) answer.piece.at = read.at;
+    answer.piece.end = answer.piece.at == kEnd;
+    if (answer.piece.at == kChunk) answer.piece.payload = Bytes("state");
+    if (answer.failed) answer.piece = {};
+    bulk_.emplace_back(host, answer);
+  }
+  void Perform(Host* host, StoreSnapshot& store) {
+    const SnapshotRequest& piece = store.piece;
+    if (piece.snapshot != host->receiving) {
+      host->receiving = piece.snapshot;
+      host->due = {};
+    }
+    if (host->due == SnapshotPlace()) host->due = kChunk;
+    const EntryId last = piece.snapshot.last;
+    if (piece.at == host->due && piece.end) {
+      host->disk.snapshot = last;
+      host->due = {};
+      bulk_.emplace_back(host, SnapshotReceived{store.from, last, piece.at});
+      return;
+    }
+    if (piece.at == host->due) host->due = kEnd;
+    bulk_.emplace_back(host,
+                       SnapshotStored{store.from, last, piece.at, host->due});
+  }
+
   void Perform(Host* host, Halt& halt) {
     out_ += ToString(host->self) + " " + Describe(halt) + "\n";
   }
@@ -490,7 +547,8 @@ class Cluster {
   std::vector<NodeId> voters_;
   std::map<NodeId, Host> hosts_;
   std::map<std::pair<NodeId, NodeId>, std::deque<Message>> links_;
-  bool quiet_ = false;  // prints decisions only
+  std::deque<std::pair<Host*, Input>> bulk_;  // done by the other lane
+  bool quiet_ = false;                        // prints decisions only
   std::string out_;
 };
 

@@ -91,6 +91,63 @@ struct TransferLeadership {
   }
 };
 
+// The state up to `snapshot`, which is applied, is durable as a snapshot that
+// can be sent. Entries up to `forget`, at most snapshot.index, need not be kept
+// (those of the leader's own log are what slightly slow followers live on).
+struct SnapshotTaken {
+  static constexpr std::string_view kName = "SnapshotTaken";
+  EntryId snapshot;
+  Index forget;
+  bool operator==(const SnapshotTaken&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("snapshot", snapshot), f("forget", forget);
+  }
+};
+
+// The answer to ReadSnapshot: the piece to send, without its term. Failed: it
+// will be asked for again, when the follower is heard of.
+struct SnapshotRead {
+  static constexpr std::string_view kName = "SnapshotRead";
+  NodeId to;
+  bool failed = false;
+  SnapshotRequest piece;
+  bool operator==(const SnapshotRead&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("to", to), f("failed", failed), f("piece", piece);
+  }
+};
+
+// The answer to StoreSnapshot, unless that piece was the last of its snapshot:
+// the piece at `at` was stored or refused, and that at `next` is waited for.
+struct SnapshotStored {
+  static constexpr std::string_view kName = "SnapshotStored";
+  NodeId from;
+  EntryId snapshot;
+  SnapshotPlace at;
+  SnapshotPlace next;
+  bool operator==(const SnapshotStored&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("from", from), f("snapshot", snapshot), f("at", at), f("next", next);
+  }
+};
+
+// The answer to StoreSnapshot if that was the last piece: the snapshot is whole
+// and durable. Answered at once by SnapshotInstalled, if it is needed still.
+struct SnapshotReceived {
+  static constexpr std::string_view kName = "SnapshotReceived";
+  NodeId from;
+  EntryId snapshot;
+  SnapshotPlace at;
+  bool operator==(const SnapshotReceived&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("from", from), f("snapshot", snapshot), f("at", at);
+  }
+};
+
 // The transport saw a connection with `peer` close: a hint, not a fact. A
 // follower whose leader's connection closed stops being sticky and pre-votes
 // after a short hash jitter; a leader stops streaming blindly to that peer.
@@ -114,7 +171,8 @@ struct Flush {
 };
 
 using Input = std::variant<Tick, Receive, PersistDone, Propose, ReadIndex,
-                           PeerClosed, Flush, TransferLeadership>;
+                           PeerClosed, Flush, TransferLeadership, SnapshotTaken,
+                           SnapshotRead, SnapshotStored, SnapshotReceived>;
 
 // --------------------------------------------------------------- outputs
 
@@ -218,6 +276,46 @@ struct Committed {
   template <typename F>
   void Fields(F&& f) const {
     f("through", through);
+  }
+};
+
+// Read the piece at `at` of `snapshot` for follower `to`; answered by
+// SnapshotRead, eventually. Nowhere: the offer. A snapshot that is not there any
+// more is answered for by the offer of the newest.
+struct ReadSnapshot {
+  static constexpr std::string_view kName = "ReadSnapshot";
+  NodeId to;
+  EntryId snapshot;
+  SnapshotPlace at;
+  bool operator==(const ReadSnapshot&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("to", to), f("snapshot", snapshot), f("at", at);
+  }
+};
+
+// Store a piece of a snapshot from the leader; answered by SnapshotStored or
+// SnapshotReceived, or never: the leader asks again.
+struct StoreSnapshot {
+  static constexpr std::string_view kName = "StoreSnapshot";
+  NodeId from;
+  SnapshotRequest piece;
+  bool operator==(const StoreSnapshot&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("from", from), f("piece", piece);
+  }
+};
+
+// The state is that of the snapshot now: everything up to it is committed, and
+// the log goes on after it. Comes before any Committed of what follows.
+struct SnapshotInstalled {
+  static constexpr std::string_view kName = "SnapshotInstalled";
+  EntryId snapshot;
+  bool operator==(const SnapshotInstalled&) const = default;
+  template <typename F>
+  void Fields(F&& f) const {
+    f("snapshot", snapshot);
   }
 };
 
@@ -344,7 +442,8 @@ struct Halt {
 
 using Output = std::variant<Persist, Send, Proposed, ProposalRefused, Committed,
                             ReadReady, ReadFailed, RoleChanged, Probe, Halt,
-                            TransferBegun, TransferRefused>;
+                            TransferBegun, TransferRefused, ReadSnapshot,
+                            StoreSnapshot, SnapshotInstalled>;
 using Outputs = std::vector<Output>;
 
 }  // namespace raft

@@ -172,12 +172,26 @@ void Raft::Handle(NodeId from, const AppendReply& reply) {
     const Index guess = log_.LastAtMost(reply.hint_index, reply.hint_term);
     if (!peer->progress.Refused(reply.match, guess)) {
       EmitProbe(ProbeId::kRefusalTooLate);
+    } else if (peer->progress.next() <= log_.base().index) {
+      NeedSnapshot(peer);
     }
     return;
   }
+  PeerHas(peer, reply.match);
+}
+
+// It has said that everything up to `match` is durable there.
+void Raft::PeerHas(Peer* peer, Index match) {
   // Names what this leader never sent; whoever says so proves nothing.
-  if (reply.match > log_.last_index()) return;
-  if (!peer->progress.Accepted(reply.match)) return;
+  if (match > log_.last_index()) return;
+  const bool news = peer->progress.Accepted(match);
+  // The next entry is gone. (A late answer may say less than the follower has;
+  // then it needs no snapshot and says so when it is offered one.)
+  if (peer->progress.state() == Progress::State::kReplicate &&
+      peer->progress.next() <= log_.base().index) {
+    NeedSnapshot(peer);
+  }
+  if (!news) return;
   AdvanceCommit();
   if (tell_commit_at_ == Time::Never()) {
     tell_commit_at_ = now_ + CommitNoticeDelay();
@@ -243,7 +257,10 @@ void Raft::TickLeader() {
 }
 
 void Raft::SendHeartbeat(Peer* peer) {
-  const Index commit = std::min(peer->progress.match(), commit_);
+  // Without the term it would prove nothing: what a follower holds of what is
+  // before the log's beginning is told by the snapshot that it gets.
+  Index commit = std::min(peer->progress.match(), commit_);
+  if (!log_.KnowsTermAt(commit)) commit = Index(0);
   peer->commit_told = std::max(peer->commit_told, commit);
   QueueSend(peer->id, Heartbeat{.term = term_,
                                 .commit = commit,
@@ -267,6 +284,7 @@ void Raft::TellCommit() {
 
 void Raft::SendAppends(Peer* peer) {
   Progress& progress = peer->progress;
+  if (progress.state() == Progress::State::kSnapshot) SendSnapshot(peer);
   while (progress.may_carry() && progress.next() <= log_.last_index()) {
     SendAppend(peer, /*with_entries=*/true);
   }

@@ -1,412 +1,14 @@
-// A small hostile world around bare Raft nodes: messages are lost, doubled and
-// reordered, disks are slow, nodes crash and lose what was not durable, clocks
-// run at different speeds. After every step the rules of the Raft paper are
-// checked; afterwards the world turns kind and everything must come to rest.
-//
-// Every draw is Mix(seed, draw number): a seed repeats exactly. The simulator
-// (sim/) does the same and more to the whole node; this one stays beside the
-// core so that a broken rule is found in a second, by a hundred lines.
-#include <algorithm>
+// Many seeds of a small hostile world around bare Raft nodes (torture_world.h).
 #include <cstdint>
-#include <deque>
+#include <iterator>
 #include <map>
-#include <optional>
-#include <set>
-#include <string>
-#include <utility>
-#include <vector>
 
 #include "gtest/gtest.h"
-#include "raft/digest.h"
-#include "raft/invariants.h"
-#include "raft/raft.h"
 #include "raft/raft_io.h"
+#include "raft/torture_world.h"
 
 namespace raft {
 namespace {
-
-constexpr NodeId Node(size_t i) {
-  return NodeId{static_cast<uint8_t>(i + 1), 1};
-}
-size_t IndexOf(NodeId id) { return id.slot - size_t{1}; }
-
-class World {
- public:
-  World(uint64_t seed, size_t size) : seed_(seed) {
-    for (size_t i = 0; i < size; ++i) voters_.push_back(Node(i));
-    nodes_.resize(size);
-    for (size_t i = 0; i < size; ++i) Boot(i);
-  }
-
-  void Torment(int steps) {
-    for (int i = 0; i < steps && problem_.empty(); ++i) OneFault();
-  }
-
-  // No more faults: time passes evenly and everything arrives. True if a
-  // leader emerges whose new command is applied everywhere, and no read is
-  // left without an answer.
-  bool Recover() {
-    blocked_.clear();
-    for (Host& host : nodes_) {
-      if (!host.raft.has_value()) Boot(IndexOf(host.self));
-    }
-    const size_t goal = committed_.size() + 2;
-    for (int round = 0; round < 2000 && problem_.empty(); ++round) {
-      for (size_t i = 0; i < nodes_.size(); ++i) {
-        Advance(i, Millis(5));
-        while (!nodes_[i].queue.empty()) FinishPersist(i);
-        if (nodes_[i].raft->role() == Role::kLeader && round % 20 == 0) {
-          ProposeAt(i);
-        }
-        Step(i, Flush{});
-      }
-      std::deque<Packet> network;
-      network.swap(network_);
-      for (Packet& packet : network) Arrive(std::move(packet));
-      if (AtRest(goal)) return true;
-    }
-    return false;
-  }
-
-  const std::string& problem() const { return problem_; }
-  uint64_t digest() const { return digest_.value(); }
-  size_t committed() const { return committed_.size(); }
-  const std::map<ProbeId, int>& probes() const { return probes_; }
-  int reads_answered() const { return reads_answered_; }
-  int transfers() const { return transfers_; }
-
- private:
-  struct Packet {
-    NodeId from;
-    NodeId to;
-    Message message;
-  };
-  // One node, its disk and its clock. `raft` is gone while it is down.
-  struct Host {
-    NodeId self;
-    std::optional<Raft> raft;
-    Time now;
-    uint64_t boot = 0;
-    ReadId last_read;
-    Restored disk;              // durable
-    std::deque<Persist> queue;  // handed to the disk, may be lost
-    Index applied;
-    std::map<ReadId, size_t> reads;  // open; what was committed when asked
-  };
-
-  uint64_t Draw(uint64_t below) { return Mix(seed_, ++draws_) % below; }
-  bool Chance(uint64_t percent) { return Draw(100) < percent; }
-
-  void Fail(const std::string& text) {
-    if (problem_.empty()) {
-      problem_ = "seed " + std::to_string(seed_) + ": " + text;
-    }
-  }
-
-  void Boot(size_t i) {
-    Host& host = nodes_[i];
-    host.self = Node(i);
-    ++host.boot;
-    host.applied = Index(0);
-    host.last_read = ReadId(0);
-    Config config{.self = host.self, .voters = voters_};
-    config.seed = seed_;
-    config.boot = host.boot;
-    host.raft.emplace(config, host.disk, host.now);
-  }
-
-  void Crash(size_t i) {
-    Host& host = nodes_[i];
-    // The disk may have got further than the node was told.
-    const uint64_t finished = Draw(host.queue.size() + 1);
-    for (uint64_t n = 0; n < finished; ++n) WriteNext(&host);
-    host.queue.clear();
-    host.raft.reset();
-    host.reads.clear();
-  }
-
-  static void WriteNext(Host* host) {
-    const Persist& persist = host->queue.front();
-    host->disk.term = persist.term;
-    host->disk.vote = persist.vote;
-    std::vector<Entry>& log = host->disk.log;
-    if (persist.truncate_from != Index(0)) {
-      ASSERT_LE(persist.truncate_from.value(), log.size());
-      log.resize(persist.truncate_from.value() - 1);
-    }
-    for (const Entry& entry : persist.entries) {
-      ASSERT_EQ(entry.index.value(), log.size() + 1);
-      log.push_back(entry);
-    }
-    host->queue.pop_front();
-  }
-
-  void FinishPersist(size_t i) {
-    Host& host = nodes_[i];
-    if (host.queue.empty()) return;
-    const PersistToken token = host.queue.front().token;
-    WriteNext(&host);
-    Step(i, PersistDone{token});
-  }
-
-  void Advance(size_t i, Duration d) {
-    nodes_[i].now = nodes_[i].now + d;
-    Step(i, Tick{nodes_[i].now});
-  }
-
-  void ProposeAt(size_t i) {
-    Propose propose;
-    const uint64_t count = 1 + Draw(3);
-    for (uint64_t n = 0; n < count; ++n) {
-      propose.payloads.push_back(Bytes("c" + std::to_string(++commands_)));
-    }
-    Step(i, propose);
-  }
-
-  void ReadAt(size_t i) {
-    Host& host = nodes_[i];
-    ++host.last_read;
-    host.reads[host.last_read] = committed_.size();
-    Step(i, ReadIndex{host.last_read});
-  }
-
-  void Arrive(Packet packet) {
-    Step(IndexOf(packet.to), Receive{packet.from, std::move(packet.message)});
-  }
-
-  void OneFault() {
-    const size_t i = Draw(nodes_.size());
-    if (!nodes_[i].raft.has_value()) {
-      if (Chance(10)) Boot(i);
-      return;
-    }
-    const uint64_t dice = Draw(1000);
-    if (dice < 450) {
-      DeliverSome();
-    } else if (dice < 600) {
-      FinishPersist(i);
-    } else if (dice < 720) {
-      Advance(i, Micros(static_cast<int64_t>(Draw(30'000))));
-    } else if (dice < 860) {
-      ProposeAt(i);
-    } else if (dice < 930) {
-      ReadAt(i);
-    } else if (dice < 936) {
-      Advance(i, Millis(static_cast<int64_t>(200 + Draw(500))));  // a pause
-    } else if (dice < 942) {
-      Step(i, PeerClosed{Node(Draw(nodes_.size()))});
-    } else if (dice < 946) {
-      Crash(i);
-      return;
-    } else if (dice < 952) {
-      CutOff(i);
-    } else if (dice < 957) {
-      blocked_.clear();
-    } else if (dice < 967) {
-      Step(i, TransferLeadership{Chance(30) ? kNobody
-                                            : Node(Draw(nodes_.size()))});
-    }
-    // Sometimes the turn goes on.
-    if (nodes_[i].raft.has_value() && Chance(70)) Step(i, Flush{});
-  }
-
-  // From everybody, or from some, in one direction or both. The others may
-  // notice: then they elect while a cut leader still believes that it leads.
-  void CutOff(size_t i) {
-    const bool all = Chance(60);
-    const bool in = Chance(80);
-    const bool out = !in || Chance(60);
-    for (NodeId other : voters_) {
-      if (!all && Chance(50)) continue;
-      if (in) blocked_.insert({other, Node(i)});
-      if (out) blocked_.insert({Node(i), other});
-    }
-    if (!in || !out || Chance(50)) return;
-    for (NodeId other : voters_) {
-      if (other != Node(i)) Step(IndexOf(other), PeerClosed{Node(i)});
-    }
-  }
-
-  void DeliverSome() {
-    if (network_.empty()) return;
-    // Mostly in order; now and then any of them.
-    const size_t at = Chance(80) ? 0 : Draw(network_.size());
-    Packet packet = network_[at];
-    if (!Chance(5)) {  // else it will come again
-      network_.erase(network_.begin() + static_cast<ptrdiff_t>(at));
-    }
-    if (Chance(3) || blocked_.contains({packet.from, packet.to})) return;
-    const size_t to = IndexOf(packet.to);
-    if (!nodes_[to].raft.has_value()) return;
-    Arrive(std::move(packet));
-    if (Chance(60)) Step(to, Flush{});
-  }
-
-  void Step(size_t i, const Input& input) {
-    Host& host = nodes_[i];
-    if (!problem_.empty() || !host.raft.has_value()) return;
-    const RaftSummary before = Summarize(*host.raft);
-    Outputs outputs;
-    host.raft->Step(input, &outputs);
-    if (StillIs(before, *host.raft) != (before == Summarize(*host.raft))) {
-      Fail("StillIs() is wrong after " + Describe(input));
-    }
-    digest_.Add(host.self);
-    digest_.Add(input);
-    digest_.Add(outputs);
-    for (const std::string& text : Invariants::CheckAtRest(*host.raft)) {
-      Fail(text + " after " + Describe(input));
-    }
-    for (const std::string& text :
-         Invariants::CheckTransition(before, *host.raft)) {
-      Fail(text + " across " + Describe(input));
-    }
-    for (Output& output : outputs) {
-      std::visit([&](auto& alternative) { Perform(&host, alternative); },
-                 output);
-    }
-    if (host.raft->role() == Role::kLeader) CheckLeader(host);
-  }
-
-  void Perform(Host* host, Persist& persist) {
-    host->queue.push_back(std::move(persist));
-  }
-  void Perform(Host* host, Send& send) {
-    CheckPromise(*host, send.message);
-    network_.push_back({host->self, send.to, std::move(send.message)});
-  }
-  void Perform(Host*, Proposed&) {}
-  void Perform(Host*, ProposalRefused&) {}
-  void Perform(Host*, RoleChanged&) {}
-  void Perform(Host*, TransferBegun&) { ++transfers_; }
-  void Perform(Host*, TransferRefused&) {}
-  void Perform(Host* host, Committed& committed) {
-    for (Index i = host->applied + 1; i <= committed.through; ++i) {
-      Apply(*host, host->raft->entry(i));
-    }
-    host->applied = committed.through;
-  }
-  void Perform(Host* host, ReadReady& ready) {
-    const auto read = host->reads.find(ready.id);
-    if (read == host->reads.end()) return Fail("a read was answered twice");
-    if (ready.index < Index(read->second)) {
-      Fail("stale read at " + ToString(host->self) + ": index " +
-           Describe(ready.index) +
-           ", committed before it was asked: " + std::to_string(read->second));
-    }
-    host->reads.erase(read);
-    ++reads_answered_;
-  }
-  void Perform(Host* host, ReadFailed& failed) {
-    if (host->reads.erase(failed.id) == 0) Fail("a read failed twice");
-  }
-  void Perform(Host*, Probe& probe) { ++probes_[probe.id]; }
-  void Perform(Host* host, Halt& halt) {
-    Fail(ToString(host->self) +
-         " lost what it had acknowledged: " + Describe(halt));
-  }
-
-  // What a message promises must be on the sender's disk when it leaves
-  // (architecture decision 2).
-  void CheckPromise(const Host& host, const Message& message) {
-    if (const auto* vote = std::get_if<VoteReply>(&message)) {
-      if (vote->pre_vote) return;
-      if (host.disk.term < vote->term) Fail("a vote left before its term");
-    } else if (const auto* ack = std::get_if<AppendReply>(&message)) {
-      // A later leader of a later term may have shortened the log since.
-      if (ack->accepted && host.disk.term <= ack->term &&
-          host.disk.log.size() < ack->match.value()) {
-        Fail("an acknowledgement left before its entries");
-      }
-    } else if (TermOf(message) > host.disk.term) {
-      const auto* ask = std::get_if<VoteRequest>(&message);
-      if (ask == nullptr || !ask->pre_vote) {
-        Fail("a message left before its term: " + Describe(message));
-      }
-    }
-  }
-
-  // State-machine safety; and a committed entry is on a majority of disks.
-  void Apply(const Host& host, const Entry& entry) {
-    const uint64_t digest = DigestOf(entry);
-    const size_t at = entry.index.value() - 1;
-    if (at < committed_.size()) {
-      if (committed_[at] != digest) {
-        Fail("two commands at index " + Describe(entry.index) + ", one at " +
-             ToString(host.self));
-      }
-      return;
-    }
-    if (at != committed_.size()) return Fail("applied with a gap");
-    committed_.push_back(digest);
-    size_t copies = 0;
-    for (const Host& other : nodes_) {
-      const std::vector<Entry>& log = other.disk.log;
-      copies += at < log.size() && log[at] == entry ? 1 : 0;
-    }
-    if (copies < MajorityOf(nodes_.size())) {
-      Fail("committed on " + std::to_string(copies) +
-           " disks only: " + Describe(entry));
-    }
-  }
-
-  // Election safety; leader completeness when a leadership begins.
-  void CheckLeader(const Host& host) {
-    const auto [leader, news] = leaders_.emplace(host.raft->term(), host.self);
-    if (leader->second != host.self) {
-      Fail("two leaders of term " + Describe(host.raft->term()));
-    }
-    if (!news) return;
-    for (size_t at = 0; at < committed_.size(); ++at) {
-      if (at >= host.raft->last_index().value() ||
-          DigestOf(host.raft->entry(Index(at + 1))) != committed_[at]) {
-        return Fail("leader " + ToString(host.self) + " of term " +
-                    Describe(host.raft->term()) + " lacks committed index " +
-                    std::to_string(at + 1));
-      }
-    }
-    CheckLogMatching();
-  }
-
-  void CheckLogMatching() {
-    for (const Host& a : nodes_) {
-      for (const Host& b : nodes_) {
-        if (!a.raft.has_value() || !b.raft.has_value()) continue;
-        Index i = std::min(a.raft->last_index(), b.raft->last_index());
-        while (i > Index(0) && a.raft->TermAt(i) != b.raft->TermAt(i)) --i;
-        for (; i > Index(0); --i) {
-          if (a.raft->entry(i) == b.raft->entry(i)) continue;
-          return Fail("logs of " + ToString(a.self) + " and " +
-                      ToString(b.self) + " differ below a common entry, at " +
-                      Describe(i));
-        }
-      }
-    }
-  }
-
-  bool AtRest(size_t goal) {
-    CheckLogMatching();
-    if (committed_.size() < goal) return false;
-    return std::all_of(nodes_.begin(), nodes_.end(), [&](const Host& host) {
-      return host.applied.value() >= goal && host.reads.empty();
-    });
-  }
-
-  uint64_t seed_;
-  uint64_t draws_ = 0;
-  uint64_t commands_ = 0;
-  int reads_answered_ = 0;
-  int transfers_ = 0;  // begun
-  std::vector<NodeId> voters_;
-  std::vector<Host> nodes_;
-  std::deque<Packet> network_;
-  std::set<std::pair<NodeId, NodeId>> blocked_;  // directed links
-  std::vector<uint64_t> committed_;
-  std::map<Term, NodeId> leaders_;
-  std::map<ProbeId, int> probes_;
-  Digest digest_;
-  std::string problem_;
-};
 
 constexpr size_t kSizes[] = {3, 5, 3, 2, 3, 1};
 
@@ -416,7 +18,7 @@ TEST(RaftTorture, KeepsItsRules) {
   int reads = 0;
   int transfers = 0;
   for (uint64_t seed = 1; seed <= 300; ++seed) {
-    World world(seed, kSizes[seed % std::size(kSizes)]);
+    TortureWorld world(seed, kSizes[seed % std::size(kSizes)]);
     world.Torment(6000);
     ASSERT_EQ(world.problem(), "");
     EXPECT_TRUE(world.Recover()) << "seed " << seed << " does not recover";
@@ -441,9 +43,31 @@ TEST(RaftTorture, KeepsItsRules) {
   }
 }
 
+// Logs lose their beginnings all the time, so whoever was away for a moment
+// needs a snapshot.
+TEST(RaftTorture, KeepsItsRulesWithSnapshots) {
+  size_t committed = 0;
+  int taken = 0;
+  int installed = 0;
+  for (uint64_t seed = 1; seed <= 300; ++seed) {
+    TortureWorld world(seed, kSizes[seed % std::size(kSizes)],
+                       /*snapshots=*/true);
+    world.Torment(6000);
+    ASSERT_EQ(world.problem(), "");
+    EXPECT_TRUE(world.Recover()) << "seed " << seed << " does not recover";
+    ASSERT_EQ(world.problem(), "");
+    committed += world.committed();
+    taken += world.snapshots_taken();
+    installed += world.snapshots_installed();
+  }
+  EXPECT_GT(committed, 20'000u);
+  EXPECT_GT(taken, 5'000);
+  EXPECT_GT(installed, 200);
+}
+
 TEST(RaftTorture, SameSeedSameRun) {
   const auto run = [](uint64_t seed) {
-    World world(seed, 3);
+    TortureWorld world(seed, 3);
     world.Torment(2000);
     world.Recover();
     return world.digest();

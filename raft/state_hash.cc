@@ -6,7 +6,10 @@ namespace raft {
 
 void StateHash::AddLog(const Log& log, Digest* digest) {
   digest->Add(log.last_index());
-  for (Index i(1); i <= log.last_index(); ++i) digest->Add(log.at(i));
+  digest->Add(log.base_);
+  digest->Add(log.reset_);
+  for (Index i = log.base_.index + 1; i <= log.last_index(); ++i)
+    digest->Add(log.at(i));
   digest->Add(log.stable_);
   digest->Add(log.handed_);
   digest->Add(log.truncate_from_);
@@ -26,6 +29,9 @@ void StateHash::AddPeer(const Raft& raft, const Peer& peer, Digest* digest) {
   digest->Add(progress.may_carry());
   digest->Add(progress.must_ask());
   digest->AddNumber(progress.window().count());
+  digest->Add(peer.sending.snapshot);
+  digest->Add(peer.sending.at);
+  digest->Add(peer.sending.asked);
   digest->Add(peer.commit_told);
   digest->Add(peer.heard_at + raft.config_.election > raft.now_);
 }
@@ -38,6 +44,7 @@ uint64_t StateHash::Of(const Raft& raft, bool reads) {
   digest.Add(raft.leader_);
   digest.Add(raft.commit_);
   AddLog(raft.log_, &digest);
+  digest.Add(raft.snapshot_);
   digest.Add(raft.hard_state_dirty_);
   digest.Add(raft.vote_restored_);
   digest.AddNumber(raft.issued_ - raft.persisted_);

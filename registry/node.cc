@@ -80,6 +80,11 @@ void Node::Handle(raft::Output* output, Effects* effects) {
           [&](raft::ReadReady& ready) { OnReadReady(ready, effects); },
           [&](raft::ReadFailed& failed) { OnReadFailed(failed, effects); },
           [](raft::RoleChanged&) {},  // seen by StepRaft already
+          // Nobody takes snapshots yet, so none is sent, and one that is
+          // offered all the same is not answered.
+          [](raft::ReadSnapshot&) { CHECK(false); },
+          [](raft::StoreSnapshot&) {},
+          [](raft::SnapshotInstalled&) { CHECK(false); },
           [&](raft::TransferBegun& begun) { OnTransferBegun(begun); },
           [&](raft::TransferRefused&) { OnTransferRefused(effects); },
       },

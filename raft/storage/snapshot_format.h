@@ -24,8 +24,7 @@ inline constexpr uint32_t kSnapshotVersion = 1;
 inline constexpr size_t kSnapshotHeaderBytes = 128;  // configuration excluded
 inline constexpr size_t kSnapshotChunkHeaderBytes = 24;
 inline constexpr size_t kSnapshotFooterBytes = 40;
-inline constexpr size_t kSnapshotChunkBytesMax = 256 << 10;  // of payload
-inline constexpr size_t kSnapshotConfigurationBytesMax = 64 << 10;
+inline constexpr size_t kSnapshotChunkBytesMax = kSnapshotPieceBytesMax;
 // A writer syncs before it writes a chunk when at least so many bytes wait for
 // it. Part of the format: see SnapshotSyncs.
 inline constexpr uint64_t kSnapshotSyncBytes = 1 << 20;
