@@ -28,6 +28,17 @@ void Registry::Add(std::string_view key, Registration registration) {
   ++registrations_;
 }
 
+bool Registry::Restore(std::string_view key, Registration registration) {
+  Holders& holders = keys_.try_emplace(std::string(key)).first->second;
+  if (kind_ == RegistryKind::kUnique && !holders.empty()) return false;
+  const Revision revision = registration.revision;
+  if (!holders.try_emplace(revision, std::move(registration)).second) {
+    return false;
+  }
+  ++registrations_;
+  return true;
+}
+
 Registration Registry::Remove(std::string_view key, Revision revision) {
   const auto holders = keys_.find(key);
   CHECK(holders != keys_.end());

@@ -44,11 +44,28 @@ class Registry {
   // Requires a revision higher than any before, and for a unique registry a
   // key that nobody holds.
   void Add(std::string_view key, Registration registration);
+  // The same in any order, for a state that is loaded. False, and nothing has
+  // changed: not a registration that can stand beside those that are there.
+  bool Restore(std::string_view key, Registration registration);
   // Requires that the registration is there. Returns it.
   Registration Remove(std::string_view key, Revision revision);
   // Requires that the registration is there.
   void SetValue(std::string_view key, Revision revision, Value value,
                 Revision modified);
+
+  // Calls f(key, registration) for each after (`key`, `revision`) (from the
+  // first if `key` is null) in that order, until f returns false.
+  template <typename F>
+  void ForEachAfter(const std::string* key, Revision revision, F&& f) const {
+    auto it = key == nullptr ? keys_.begin() : keys_.lower_bound(*key);
+    for (; it != keys_.end(); ++it) {
+      const bool same = key != nullptr && it->first == *key;
+      auto held = same ? it->second.upper_bound(revision) : it->second.begin();
+      for (; held != it->second.end(); ++held) {
+        if (!f(it->first, held->second)) return;
+      }
+    }
+  }
 
   // Calls f(key, holders) for each held key after `after` (from the first if
   // null) in byte order, until f returns false.

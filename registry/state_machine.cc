@@ -7,6 +7,7 @@
 
 #include "raft/check.h"
 #include "registry/command_codec.h"
+#include "registry/state_entries.h"
 
 namespace registry {
 namespace {
@@ -46,28 +47,6 @@ std::variant<Value, Error> Changed(
     return Error::kOutOfRange;
   }
   return Value(sum);
-}
-
-// The entries of the state, as they enter the digest.
-StateDigest DigestOf(const Registry& registry) {
-  return EntryDigest(DigestDomain::kRegistry, registry.created(),
-                     registry.name(), registry.kind());
-}
-StateDigest DigestOf(const Registry& registry, std::string_view key,
-                     const Registration& registration) {
-  return EntryDigest(DigestDomain::kRegistration, registry.created(), key,
-                     registration);
-}
-StateDigest DigestOf(SessionId id, const Session& session) {
-  return EntryDigest(DigestDomain::kSession, id, session.nonce(),
-                     session.ttl());
-}
-StateDigest LowWaterDigest(SessionId id, Sequence mark) {
-  return EntryDigest(DigestDomain::kLowWater, id, mark);
-}
-StateDigest DigestOf(SessionId id, Sequence sequence,
-                     const CommandReply& reply) {
-  return EntryDigest(DigestDomain::kReply, id, sequence, reply);
 }
 
 }  // namespace
@@ -353,6 +332,7 @@ void StateMachine::ChangeValue(Registry* registry, std::string_view key,
   // Taken out of the digest as it was, put back as it is. The caller's view of
   // the registration changes with it.
   const Registration& registration = registry->Find(key)->at(revision);
+  if (cut_) CutRegistration(*registry, key, registration);
   digest_ -= DigestOf(*registry, key, registration);
   registry->SetValue(key, revision, std::move(value), modified);
   digest_ += DigestOf(*registry, key, registration);
@@ -360,6 +340,7 @@ void StateMachine::ChangeValue(Registry* registry, std::string_view key,
 
 void StateMachine::DropFromRegistry(Registry* registry, std::string_view key,
                                     Revision revision) {
+  if (cut_) CutRegistration(*registry, key, registry->Find(key)->at(revision));
   digest_ -= DigestOf(*registry, key, registry->Remove(key, revision));
   --registrations_;
 }
@@ -388,6 +369,7 @@ uint64_t StateMachine::RemoveSession(SessionId id) {
   const auto found = sessions_.find(id);
   CHECK(found != sessions_.end());
   Session& session = found->second;
+  if (cut_) CutSession(id, session);
 
   std::vector<uint64_t> processes;
   session.ForEachProcess([&](uint64_t local) { processes.push_back(local); });
@@ -407,6 +389,7 @@ uint64_t StateMachine::RemoveSession(SessionId id) {
 
 void StateMachine::KeepReply(SessionId id, Session* session, Sequence sequence,
                              const CommandReply& reply) {
+  if (cut_) CutSession(id, *session);
   const StateDigest share = DigestOf(id, sequence, reply);
   digest_ += share;
   session->KeepReply(sequence, reply, share);
@@ -415,6 +398,7 @@ void StateMachine::KeepReply(SessionId id, Session* session, Sequence sequence,
 void StateMachine::RaiseLowWater(SessionId id, Session* session,
                                  Sequence mark) {
   if (mark <= session->low_water()) return;
+  if (cut_) CutSession(id, *session);
   digest_ -= LowWaterDigest(id, session->low_water());
   digest_ += LowWaterDigest(id, mark);
   digest_ -= session->RaiseLowWater(mark);

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "registry/command.h"
 #include "registry/registry.h"
 #include "registry/session.h"
+#include "registry/snapshot_cut.h"
 #include "registry/state_digest.h"
 
 namespace registry {
@@ -62,6 +64,21 @@ class StateMachine {
   StateDigest digest() const { return digest_; }
   // The digest from nothing, O(state): equal to digest() or we are wrong.
   StateDigest RecomputeDigest() const;
+
+  // ---- snapshots (architecture decision 9)
+
+  // From here on the state as it is now, at applied(), can be taken slice by
+  // slice while further commands are applied. Requires !snapshotting().
+  void BeginSnapshot();
+  bool snapshotting() const { return cut_.has_value(); }
+  // Of the snapshot. Requires snapshotting().
+  raft::Index snapshot_index() const { return cut_->index; }
+  StateDigest snapshot_digest() const { return cut_->digest; }
+  // Appends its next bytes to *out, at most `bytes_max`; what they are, and how
+  // they become a state again: snapshot_loader.h. False when these were the
+  // last; then snapshotting() is over. Requires snapshotting(). O(bytes).
+  bool TakeSlice(size_t bytes_max, std::string* out);
+  void AbandonSnapshot() { cut_.reset(); }
 
   bool HasSession(SessionId session) const {
     return sessions_.contains(session);
@@ -130,6 +147,15 @@ class StateMachine {
                  const CommandReply& reply);
   void RaiseLowWater(SessionId id, Session* session, Sequence mark);
 
+  // state_machine_snapshot.cc. The first two before an entry of the state is
+  // changed or removed.
+  void CutRegistration(const Registry& registry, std::string_view key,
+                       const Registration& registration);
+  void CutSession(SessionId id, const Session& session);
+  void EmitSession(SessionId id, const Session& session);
+  void WalkOn(size_t bytes_wanted);
+  void WalkRegistrations(size_t bytes_wanted);
+
   raft::Index applied_;
   absl::btree_map<SessionId, Session> sessions_;
   absl::btree_map<std::string, SessionId, std::less<>> session_of_nonce_;
@@ -139,6 +165,9 @@ class StateMachine {
   NotExecuted not_executed_ = NotExecuted::kNo;
   StateDigest digest_;
   std::vector<SessionChange> session_changes_;
+  std::optional<SnapshotCut> cut_;  // not part of the state
+
+  friend class SnapshotLoader;
 };
 
 }  // namespace registry
