@@ -57,6 +57,9 @@ class NoStorage : public raft::storage::Storage {
   absl::Status Append(const std::vector<raft::Persist>&) override {
     return absl::UnimplementedError("a replay writes nothing");
   }
+  absl::Status Release(raft::Index) override {
+    return absl::UnimplementedError("a replay removes nothing");
+  }
 };
 
 // Plays the world: feeds inputs, and answers the replica's calls with what the

@@ -297,6 +297,8 @@ absl::Status SimDisk::MakeDir(const std::string& name) {
 absl::StatusOr<std::vector<std::string>> SimDisk::List(
     const std::string& name) {
   const std::string path = Normal(name);
+  // What is not there costs the disk nothing, so nothing befalls it.
+  if (!dead_ && !FolderExists(path)) return NotFound("list", path);
   absl::Status begun = Begin({.kind = Kind::kList, .path = path});
   if (!begun.ok()) return begun;
   if (!FolderExists(path)) return NotFound("list", path);

@@ -174,7 +174,7 @@ SnapshotStore::SnapshotStore(Vfs* vfs, const std::string& data_dir,
                              const WalOwner& owner)
     : vfs_(vfs),
       data_dir_(data_dir),
-      dir_(data_dir + "/snapshots"),
+      dir_(data_dir + "/" + kSnapshotFolder),
       owner_(owner) {}
 
 std::string SnapshotStore::PathOf(const std::string& name) const {

@@ -26,6 +26,9 @@
 
 namespace raft::storage {
 
+// In the data directory; made with the first snapshot.
+inline constexpr char kSnapshotFolder[] = "snapshots";
+
 class SnapshotStore;
 
 // Writes one snapshot; the store must outlive it. After any error but those

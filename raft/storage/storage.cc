@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "raft/check.h"
 #include "raft/storage/identity.h"
+#include "raft/storage/snapshot_store.h"
 #include "raft/storage/wal.h"
 #include "raft/storage/wal_recovery.h"
 
@@ -35,6 +36,9 @@ class DirectoryStorage : public Storage {
 
   absl::Status Append(const std::vector<Persist>& batch) override {
     return wal_->Append(batch);
+  }
+  absl::Status Release(Index through) override {
+    return wal_->Release(through);
   }
 
  private:
@@ -99,6 +103,38 @@ absl::Status ExplainDamagedIdentity(Vfs* vfs, const std::string& dir,
       dir, " --incarnation=N"));
 }
 
+// The newest snapshot, and the log as it goes with it.
+absl::Status RecoverSnapshots(Vfs* vfs, const std::string& dir,
+                              const WalOwner& owner, RecoveredWal* wal,
+                              OpenResult* result) {
+  EntryId newest;
+  const absl::StatusOr<std::vector<std::string>> names =
+      vfs->List(absl::StrCat(dir, "/", kSnapshotFolder));
+  if (!names.ok() && !absl::IsNotFound(names.status())) return names.status();
+  if (names.ok()) {
+    absl::StatusOr<std::unique_ptr<SnapshotStore>> store =
+        SnapshotStore::Open(vfs, dir, owner);
+    if (!store.ok()) return store.status();
+    result->snapshots = *std::move(store);
+    absl::StatusOr<SnapshotRecovery> found = result->snapshots->Recover(
+        wal->log.before + 1, wal->log.state.last_index);
+    if (!found.ok()) return found.status();
+    result->recovered.snapshot = std::move(found->newest);
+    result->recovered.snapshots_passed_over = std::move(found->passed_over);
+    if (result->recovered.snapshot.has_value()) {
+      newest = {result->recovered.snapshot->id.index,
+                result->recovered.snapshot->id.term};
+    }
+  }
+  const uint64_t first =
+      wal->older.empty() ? wal->next.sequence : wal->older.front().sequence;
+  absl::Status status = Reconcile(
+      newest, absl::StrCat(WalDir(dir), "/", SegmentName(first - 1)), wal);
+  if (status.ok()) return status;
+  return absl::DataLossError(
+      absl::StrCat(status.message(), ". ", HowToComeBack(dir, owner.node)));
+}
+
 }  // namespace
 
 absl::Status Format(Vfs* vfs, const std::string& dir,
@@ -156,17 +192,21 @@ absl::StatusOr<OpenResult> Open(Vfs* vfs, const std::string& dir,
   const WalOwner owner = {.cluster = identity->cluster, .node = identity->node};
   absl::StatusOr<RecoveredWal> recovered = RecoverWal(vfs, wal_dir, owner, dir);
   if (!recovered.ok()) return recovered.status();
+  OpenResult result;
+  status = RecoverSnapshots(vfs, dir, owner, &*recovered, &result);
+  if (!status.ok()) return status;
   absl::StatusOr<std::unique_ptr<Wal>> wal =
-      Wal::Start(vfs, wal_dir, options, recovered->next, recovered->last_batch);
+      Wal::Start(vfs, wal_dir, options, recovered->next, recovered->last_batch,
+                 recovered->older);
   if (!wal.ok()) return wal.status();
   CHECK((*wal)->state().last_index == recovered->log.state.last_index);
   TrimPrevious(vfs, wal_dir, recovered->next);
 
-  OpenResult result;
   result.recovered.identity = *std::move(identity);
   result.recovered.term = recovered->log.state.term;
   result.recovered.vote = recovered->log.state.vote;
   result.recovered.log = std::move(recovered->log.entries);
+  result.recovered.base = recovered->log.base;
   result.recovered.torn_bytes_cut = recovered->torn_bytes_cut;
   result.recovered.records = recovered->records;
   result.recovered.segments = recovered->segments;

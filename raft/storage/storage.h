@@ -1,8 +1,9 @@
 // Storage: a node's durable state in one data directory over a Vfs: identity,
-// hard state and log (WAL). Snapshots come with issue 4.
+// hard state and log (WAL), snapshots.
 //
 //   <dir>/identity              cluster id, node id, incarnation, voters
 //   <dir>/wal/000000000001.wal  segments, numbered
+//   <dir>/snapshots/            see SnapshotStore; made with the first one
 //
 // Byte for byte: FORMAT.md.
 //
@@ -12,6 +13,7 @@
 #define RAFT_STORAGE_STORAGE_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +21,8 @@
 #include "absl/status/statusor.h"
 #include "raft/limits.h"
 #include "raft/raft_io.h"
+#include "raft/storage/snapshot_format.h"
+#include "raft/storage/snapshot_store.h"
 #include "raft/storage/vfs.h"
 #include "raft/types.h"
 
@@ -54,7 +58,13 @@ struct Recovered {
   Identity identity;
   Term term;
   NodeId vote;
-  std::vector<Entry> log;       // contiguous from index 1
+  std::vector<Entry> log;  // contiguous from behind `base`
+  // A snapshot covers everything up to it ({0, 0}: the log is whole).
+  EntryId base;
+  // The newest one, verified; at `base` or, where log was kept, behind it.
+  std::optional<SnapshotHeader> snapshot;
+  // Damaged newer ones that the log stands in for, to be told to an operator.
+  std::vector<std::string> snapshots_passed_over;
   uint64_t torn_bytes_cut = 0;  // bytes of an unfinished last batch removed
   uint64_t records = 0;         // over all segments
   uint64_t segments = 0;
@@ -75,11 +85,20 @@ class Storage {
   // error the caller must halt the node: it is not known what is durable, and
   // every further Append is refused with FailedPrecondition.
   virtual absl::Status Append(const std::vector<Persist>& batch) = 0;
+
+  // Entries up to `through`, which is committed and at most what a durable
+  // snapshot covers, are not needed any more: gives their room back as far as
+  // whole segments hold nothing else. An error leaves the log as good as it was
+  // and need not stop the node; a later call tries again.
+  virtual absl::Status Release(Index through) = 0;
 };
 
 struct OpenResult {
   std::unique_ptr<Storage> storage;
   Recovered recovered;
+  // For the bulk lane; nullptr if the directory has none yet: see
+  // SnapshotStore::Open. The Storage holds the directory's lock for it.
+  std::unique_ptr<SnapshotStore> snapshots;
 };
 
 // Opens a formatted directory, locks it for the life of the Storage, recovers

@@ -17,10 +17,12 @@ constexpr size_t kBufferKeptBytes = 4 << 20;
 
 absl::StatusOr<std::unique_ptr<Wal>> Wal::Start(
     Vfs* vfs, std::string dir, const StorageOptions& options,
-    SegmentHeader header, std::span<const Persist> first_batch) {
+    SegmentHeader header, std::span<const Persist> first_batch,
+    std::vector<SegmentStart> older) {
   CHECK_GE(options.block_bytes, kBlockBytesMin);
   CHECK_EQ(options.block_bytes % kBlockBytesMin, 0u);
   auto wal = std::unique_ptr<Wal>(new Wal(vfs, std::move(dir), options));
+  wal->segments_ = std::move(older);
   absl::Status started = wal->StartSegment(header, first_batch);
   if (!started.ok()) return started;
   return wal;
@@ -32,6 +34,11 @@ absl::Status Wal::Append(std::span<const Persist> batch) {
         dir_, ": nothing is written after an error: ", halted_.message()));
   }
   if (batch.empty()) return absl::OkStatus();
+  for (size_t i = batch.size(); i-- > 0;) {
+    if (batch[i].base != EntryId()) {
+      return StartAfter(batch[i].base, batch.subspan(i));
+    }
+  }
 
   const uint64_t batch_end =
       end_ + RoundUp(BatchBytes(batch), options_.block_bytes);
@@ -54,6 +61,35 @@ absl::Status Wal::Append(std::span<const Persist> batch) {
   zeroed_ = std::max(zeroed_, end_);
   state_ = state;
   if (buffer_.capacity() > kBufferKeptBytes) std::string().swap(buffer_);
+  return absl::OkStatus();
+}
+
+absl::Status Wal::StartAfter(EntryId base, std::span<const Persist> batch) {
+  std::vector<Persist> records(batch.begin(), batch.end());
+  records.front().base = {};
+  SegmentHeader next = header_;
+  next.sequence = header_.sequence + 1;
+  next.previous_end = end_;
+  next.state = state_;
+  next.state.last_index = base.index;
+  next.base = base;
+  return StartSegment(next, records);
+}
+
+// A segment is not needed any more when the next one begins behind no more than
+// `through`: what it holds up to there is covered, and what it held beyond was
+// removed again before the next one began. (What is removed later is beyond
+// `through`, which is committed.) Oldest first, and each removal durable before
+// the next: else a crash could bring back an older one alone, and the log would
+// have a gap.
+absl::Status Wal::Release(Index through) {
+  while (segments_.size() >= 2 && segments_[1].after <= through) {
+    absl::Status status = vfs_->Remove(
+        absl::StrCat(dir_, "/", SegmentName(segments_.front().sequence)));
+    if (status.ok()) status = vfs_->SyncDir(dir_);
+    if (!status.ok()) return status;
+    segments_.erase(segments_.begin());
+  }
   return absl::OkStatus();
 }
 
@@ -113,6 +149,9 @@ absl::Status Wal::StartSegment(SegmentHeader header,
   // loss is disk space; the log ends at previous_end whatever lies behind it.
   if (file_ != nullptr) (void)file_->Truncate(end_);
   file_ = std::move(file);
+  if (segments_.empty() || segments_.back().sequence != header.sequence) {
+    segments_.push_back({header.sequence, header.state.last_index});
+  }
   header_ = header;
   end_ = end;
   state_ = state;

@@ -30,11 +30,16 @@ class Wal {
   // come from `options`.
   static absl::StatusOr<std::unique_ptr<Wal>> Start(
       Vfs* vfs, std::string dir, const StorageOptions& options,
-      SegmentHeader header, std::span<const Persist> first_batch);
+      SegmentHeader header, std::span<const Persist> first_batch,
+      std::vector<SegmentStart> older = {});
 
   // See Storage::Append: one write, one sync; ResourceExhausted (only while
-  // starting a new segment) leaves everything as it was.
+  // starting a new segment) leaves everything as it was. A persist with a base
+  // begins a new segment: all of it, and of what follows it in the batch, or
+  // nothing is there after a crash. What the batch holds before it is void.
   absl::Status Append(std::span<const Persist> batch);
+  // See Storage::Release.
+  absl::Status Release(Index through);
 
   const WalState& state() const { return state_; }
   uint64_t sequence() const { return header_.sequence; }
@@ -46,6 +51,7 @@ class Wal {
 
   absl::Status StartSegment(SegmentHeader header,
                             std::span<const Persist> first_batch);
+  absl::Status StartAfter(EntryId base, std::span<const Persist> batch);
   absl::Status WriteTemporary(const std::string& path, std::string_view bytes,
                               uint64_t size, std::unique_ptr<File>* file);
   absl::Status Halt(const absl::Status& why);
@@ -55,6 +61,8 @@ class Wal {
   const std::string dir_;
   const StorageOptions options_;
 
+  // All that are there, oldest first; the last one is being written.
+  std::vector<SegmentStart> segments_;
   SegmentHeader header_;
   std::unique_ptr<File> file_;
   uint64_t size_ = 0;    // of the segment, preallocated

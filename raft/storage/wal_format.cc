@@ -176,8 +176,8 @@ std::string EncodeSegmentHeader(const SegmentHeader& header) {
   Put<uint64_t>(header.state.last_index.value() + 1, &out);
   Put<uint64_t>(header.state.term.value(), &out);
   PutNode(header.state.vote, &out);
-  Put<uint64_t>(0, &out);  // snapshot index
-  Put<uint64_t>(0, &out);  // snapshot term
+  Put<uint64_t>(header.base.index.value(), &out);
+  Put<uint64_t>(header.base.term.value(), &out);
   Put<uint64_t>(header.segment_bytes, &out);
   CHECK_EQ(out.size(), kSegmentHeaderBytes);
   std::string_view all = out;
@@ -217,6 +217,8 @@ absl::StatusOr<SegmentHeader> DecodeSegmentHeader(std::string_view bytes) {
   header.state.last_index = Index(Get<uint64_t>(bytes, 80) - 1);
   header.state.term = Term(Get<uint64_t>(bytes, 88));
   header.state.vote = GetNode(bytes, 96);
+  header.base.index = Index(Get<uint64_t>(bytes, 104));
+  header.base.term = Term(Get<uint64_t>(bytes, 112));
   header.segment_bytes = Get<uint64_t>(bytes, 120);
   if (header.block_bytes < kBlockBytesMin ||
       header.block_bytes % kBlockBytesMin != 0) {

@@ -57,7 +57,20 @@ struct SegmentHeader {
   // may be shorter.
   uint64_t segment_bytes = 0;
   WalState state;  // at the beginning of this segment
+  // Up to there a snapshot has taken the log's place, so entries before are no
+  // part of it; {0, 0}: nowhere. If the segment before names another, this is
+  // where that happened: `state.last_index` is the base's, whatever the log
+  // held.
+  EntryId base;
   bool operator==(const SegmentHeader&) const = default;
+};
+
+// Where a segment begins: behind the entry at `after`, if the log goes on
+// without truncation.
+struct SegmentStart {
+  uint64_t sequence = 0;
+  Index after;
+  bool operator==(const SegmentStart&) const = default;
 };
 
 // A number as it stands in file names, filled up to `width` digits so that

@@ -217,8 +217,9 @@ class Recovery {
     for (const std::string& name : *names) {
       const auto sequence = ParseSegmentName(name);
       if (!sequence.has_value()) continue;
-      if (*sequence != headers_.size() + 1) {
-        return DataLoss(PathOf(headers_.size() + 1), 0,
+      if (headers_.empty()) first_ = *sequence;
+      if (*sequence != first_ + headers_.size()) {
+        return DataLoss(PathOf(first_ + headers_.size()), 0,
                         "this segment is missing");
       }
       headers_.emplace_back();
@@ -231,7 +232,7 @@ class Recovery {
 
   absl::Status ReadHeaders() {
     for (size_t i = 0; i < headers_.size(); ++i) {
-      const std::string path = PathOf(i + 1);
+      const std::string path = PathOf(first_ + i);
       absl::StatusOr<std::unique_ptr<File>> file =
           vfs_->Open(path, OpenMode::kRead);
       if (!file.ok()) return file.status();
@@ -253,7 +254,7 @@ class Recovery {
             " names cluster ", owner_.cluster.value(), ", node ",
             ToString(owner_.node), ": put the right files together"));
       }
-      if (header->sequence != i + 1) {
+      if (header->sequence != first_ + i) {
         return DataLoss(path, 0,
                         absl::StrCat("this is segment ", header->sequence,
                                      " by its "
@@ -264,11 +265,34 @@ class Recovery {
     return absl::OkStatus();
   }
 
+  // Whether the segment goes on where the log stands. The first that is left
+  // says itself where that is.
+  bool Enter(const SegmentHeader& header, bool first) {
+    ReplayedLog& log = wal_.log;
+    if (first && first_ > 1) {
+      log.state = header.state;
+      log.before = header.state.last_index;
+      log.base = header.base;
+      return true;
+    }
+    if (header.base != log.base) {
+      if (header.base.index != header.state.last_index ||
+          header.base.term == Term(0) || header.state.term < log.state.term ||
+          header.state.next_record != log.state.next_record ||
+          header.state.checksum != log.state.checksum) {
+        return false;
+      }
+      log.Reset(header.base);
+      log.state = header.state;
+    }
+    return header.state == log.state;
+  }
+
   absl::Status Replay(size_t i) {
     const SegmentHeader& header = headers_[i];
     const std::string path = PathOf(header.sequence);
     const bool last = i + 1 == headers_.size();
-    if (header.state != wal_.log.state) {
+    if (!Enter(header, i == 0)) {
       return DataLoss(path, 0,
                       "the header does not continue the segment before it");
     }
@@ -301,7 +325,10 @@ class Recovery {
                       "the next segment does not begin where this one ends");
     }
     wal_.records += end.records;
-    if (!last) return absl::OkStatus();
+    if (!last) {
+      wal_.older.push_back({header.sequence, header.state.last_index});
+      return absl::OkStatus();
+    }
     wal_.torn_bytes_cut = end.torn_bytes;
     return PrepareNext(bytes, header, end);
   }
@@ -315,6 +342,7 @@ class Recovery {
     wal_.next = header;
     if (end.batches == 0) return absl::OkStatus();
     if (end.batches > 1) {
+      wal_.older.push_back({header.sequence, header.state.last_index});
       wal_.next.sequence = header.sequence + 1;
       wal_.next.previous_end = end.batch_begin;
       wal_.next.state = end.state_before_batch;
@@ -337,7 +365,8 @@ class Recovery {
   const std::string& dir_;
   const WalOwner& owner_;
   const std::string& data_dir_;
-  std::vector<SegmentHeader> headers_;  // by sequence - 1
+  uint64_t first_ = 1;                  // the number of the first segment
+  std::vector<SegmentHeader> headers_;  // by sequence - first_
   RecoveredWal wal_;
 };
 
@@ -358,13 +387,27 @@ std::string ReplayedLog::WhyNotNext(const RecordHeader& header,
     return "it follows another record than the one before it";
   }
   if (const char* why = storage::WhyNotNext(state, persist)) return why;
-  if (!persist.entries.empty()) {
-    const uint64_t kept = persist.entries.front().index.value() - 1;
-    if (kept > 0 && entries[kept - 1].term > persist.entries.front().term) {
-      return "an entry's term falls";
-    }
+  if (persist.truncate_from != Index(0) && persist.truncate_from <= before) {
+    return "it removes what a snapshot covers";
+  }
+  if (!persist.entries.empty() && TermAt(persist.entries.front().index - 1) >
+                                      persist.entries.front().term) {
+    return "an entry's term falls";
   }
   return "";
+}
+
+Term ReplayedLog::TermAt(Index index) const {
+  if (index == base.index) return base.term;
+  if (index <= before || index - before > entries.size()) return Term(0);
+  return entries[index - before - 1].term;
+}
+
+void ReplayedLog::Reset(EntryId new_base) {
+  entries.clear();
+  before = new_base.index;
+  base = new_base;
+  state.last_index = new_base.index;
 }
 
 void ReplayedLog::Apply(const RecordHeader& header, Persist persist) {
@@ -372,10 +415,42 @@ void ReplayedLog::Apply(const RecordHeader& header, Persist persist) {
   ++state.next_record;
   state.checksum = header.checksum;
   if (persist.truncate_from != Index(0)) {
-    entries.resize(persist.truncate_from.value() - 1);
+    entries.resize(persist.truncate_from - before - 1);
   }
   for (Entry& entry : persist.entries) entries.push_back(std::move(entry));
-  CHECK_EQ(entries.size(), state.last_index.value());
+  CHECK_EQ(before + entries.size(), state.last_index);
+}
+
+absl::Status Reconcile(EntryId snapshot, const std::string& first_missing,
+                       RecoveredWal* recovered) {
+  ReplayedLog& log = recovered->log;
+  if (log.before > snapshot.index) {
+    return absl::DataLossError(absl::StrCat(
+        first_missing, ": offset 0: the log begins behind index ",
+        log.before.value(), ", and no snapshot covers what was before"));
+  }
+  if (snapshot.index == Index(0)) return absl::OkStatus();
+  if (snapshot.index == log.before ||
+      log.TermAt(snapshot.index) == snapshot.term) {
+    if (snapshot.index == log.before) log.base = snapshot;
+    if (log.before == Index(0)) log.base = {};
+    if (log.before == log.base.index) return absl::OkStatus();
+    // An entry is given up for its term: the leader's appends name it.
+    log.base = {log.entries.front().index, log.entries.front().term};
+    log.before = log.base.index;
+    log.entries.erase(log.entries.begin());
+    return absl::OkStatus();
+  }
+  // The last batch, if it was not durable, may go with the log; term and vote
+  // may not.
+  SegmentHeader& next = recovered->next;
+  log.Reset(snapshot);
+  recovered->last_batch.clear();
+  next.base = snapshot;
+  next.state.last_index = snapshot.index;
+  next.state.term = log.state.term;
+  next.state.vote = log.state.vote;
+  return absl::OkStatus();
 }
 
 SegmentEnd ReadSegment(std::string_view bytes, const SegmentHeader& header,

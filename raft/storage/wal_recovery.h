@@ -45,7 +45,17 @@ Verdict Decide(Tail tail, Later later, Synced synced);
 // The log so far, while records are replayed onto it.
 struct ReplayedLog {
   WalState state;
-  std::vector<Entry> entries;  // contiguous from index 1
+  std::vector<Entry> entries;  // contiguous from behind `before`
+  // 0, or the segments that held these and earlier entries are gone, or a
+  // snapshot has taken their place. The term of the entry there is known only
+  // if it is the base's.
+  Index before;
+  EntryId base;  // of the newest segment
+
+  // Of the entry at `index`; Term(0) if it is not known.
+  Term TermAt(Index index) const;
+  // A snapshot takes the place of everything.
+  void Reset(EntryId new_base);
 
   // Why the record cannot follow; empty when it can.
   std::string WhyNotNext(const RecordHeader& header, const Persist& persist);
@@ -80,6 +90,8 @@ struct RecoveredWal {
   uint64_t torn_bytes_cut = 0;
   uint64_t records = 0;
   uint64_t segments = 0;
+  // The segments before `next`, oldest first.
+  std::vector<SegmentStart> older;
 
   // The writer must begin a new segment with this header and batch. The batch
   // is the log's last one: nothing on disk tells whether its sync ever ended
@@ -89,8 +101,30 @@ struct RecoveredWal {
   std::vector<Persist> last_batch;
 };
 
+// `recovered`, as it must go on when the newest snapshot is `snapshot`, durable
+// and verified ({0, 0}: there is none). Decision, by what the log holds:
+//
+//   no snapshot           begins at 1                   the log
+//                         begins later                  refuse: DataLoss
+//   snapshot up to S      begins behind S + 1           refuse: DataLoss
+//                         holds S, of its term          the log, what follows S
+//                                                       included
+//                         ends before S                 the snapshot alone: the
+//                                                       log's change was lost
+//                                                       in a crash
+//                         holds S, of another term      the snapshot alone:
+//                         what
+//                                                       it holds is not
+//                                                       committed
+//
+// Afterwards the term of log.base is known, log.before is its index, and where
+// the snapshot stands alone, `next` is a segment that says so.
+absl::Status Reconcile(EntryId snapshot, const std::string& first_missing,
+                       RecoveredWal* recovered);
+
 // Reads the segments in `dir`. Errors as Open's, with file, offset and what to
-// do; `data_dir` is for the latter.
+// do; `data_dir` is for the latter. The first segments may be gone
+// (Wal::Release): whether what is left makes a log, Reconcile tells.
 absl::StatusOr<RecoveredWal> RecoverWal(Vfs* vfs, const std::string& dir,
                                         const WalOwner& owner,
                                         const std::string& data_dir);
