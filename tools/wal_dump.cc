@@ -146,6 +146,9 @@ void PrintVerdict(const WalReport& report) {
   } else {
     absl::PrintF("sound\n");
   }
+  for (const std::string& text : report.passed_over) {
+    absl::PrintF("recovery would do without %s\n", text);
+  }
 }
 
 // Words stand left in their columns, numbers right.
@@ -203,6 +206,47 @@ void PrintSegments(const WalReport& report) {
                       true, true, false, false});
 }
 
+std::string DigestText(const raft::storage::SnapshotDigest& digest) {
+  return absl::StrFormat("%016x%016x", digest.high, digest.low);
+}
+
+// "verified", or what is wrong.
+std::string StateText(const SnapshotReport& snapshot) {
+  if (snapshot.unfinished) return "unfinished";
+  if (!snapshot.damage.has_value()) return "verified";
+  return absl::StrCat("damaged at ", snapshot.damage->offset, ": ",
+                      snapshot.damage->why);
+}
+
+void PrintSnapshots(const WalReport& report) {
+  if (report.snapshots.empty()) return;
+  std::vector<std::vector<std::string>> rows = {
+      {"SNAPSHOT", "INDEX", "TERM", "TAKEN_BY", "CHUNKS", "PAYLOAD", "FILE",
+       "DIGEST", "STATE"}};
+  for (const SnapshotReport& snapshot : report.snapshots) {
+    std::vector<std::string> row = {snapshot.file};
+    std::string digest = "-";
+    if (snapshot.header.ok()) {
+      const raft::storage::SnapshotId& id = snapshot.header->id;
+      row.push_back(absl::StrCat(id.index.value()));
+      row.push_back(absl::StrCat(id.term.value()));
+      row.push_back(ToString(id.origin));
+      digest = DigestText(id.digest);
+    } else {
+      row.insert(row.end(), 3, "-");
+    }
+    row.push_back(absl::StrCat(snapshot.chunks));
+    row.push_back(absl::StrCat(snapshot.payload_bytes));
+    row.push_back(absl::StrCat(snapshot.file_bytes));
+    row.push_back(digest);
+    row.push_back(StateText(snapshot));
+    rows.push_back(std::move(row));
+  }
+  PrintColumns(rows,
+               {false, true, true, false, true, true, true, false, false});
+  absl::PrintF("\n");
+}
+
 void PrintRecords(const SegmentReport& segment) {
   for (const RecordReport& record : segment.records) {
     const raft::storage::RecordHeader& header = record.header;
@@ -243,6 +287,11 @@ void PrintTable(const WalReport& report, bool entries) {
   if (entries) {
     for (const SegmentReport& segment : report.segments) PrintRecords(segment);
     absl::PrintF("\n");
+  }
+  PrintSnapshots(report);
+  if (report.base.index != raft::Index(0)) {
+    absl::PrintF("a snapshot stands for everything up to index %d of term %d\n",
+                 report.base.index.value(), report.base.term.value());
   }
   absl::PrintF(
       "log%s term %d, vote %s, last index %d of term %d, %d records, %d torn "
@@ -350,6 +399,37 @@ void WriteSegment(const WalReport& report, const SegmentReport& segment,
   json->EndObject();
 }
 
+void WriteSnapshot(const SnapshotReport& snapshot, JsonWriter* json) {
+  json->BeginObject();
+  json->Key("file").Text(snapshot.file);
+  json->Key("file_bytes").Unsigned(snapshot.file_bytes);
+  if (snapshot.header.ok()) {
+    const raft::storage::SnapshotId& id = snapshot.header->id;
+    json->Key("index").Unsigned(id.index.value());
+    json->Key("term").Unsigned(id.term.value());
+    json->Key("digest").Text(DigestText(id.digest));
+    json->Key("taken_by").Text(ToString(id.origin));
+    json->Key("configuration_bytes")
+        .Unsigned(snapshot.header->configuration.size());
+  } else {
+    WriteNulls({"index", "term", "digest", "taken_by", "configuration_bytes"},
+               json);
+  }
+  json->Key("chunks").Unsigned(snapshot.chunks);
+  json->Key("payload_bytes").Unsigned(snapshot.payload_bytes);
+  json->Key("unfinished").Bool(snapshot.unfinished);
+  json->Key("damage");
+  if (snapshot.damage.has_value()) {
+    json->BeginObject();
+    json->Key("offset").Unsigned(snapshot.damage->offset);
+    json->Key("why").Text(snapshot.damage->why);
+    json->EndObject();
+  } else {
+    json->Null();
+  }
+  json->EndObject();
+}
+
 void WriteIdentity(const WalReport& report, JsonWriter* json) {
   json->Key("identity");
   if (!report.identity.has_value()) {
@@ -378,7 +458,14 @@ void PrintJson(const WalReport& report, bool entries, bool verify) {
       WriteSegment(report, segment, entries, &json);
     }
     json.EndArray();
+    json.Key("snapshots").BeginArray();
+    for (const SnapshotReport& snapshot : report.snapshots) {
+      WriteSnapshot(snapshot, &json);
+    }
+    json.EndArray();
     json.Key("log").BeginObject();
+    json.Key("base_index").Unsigned(report.base.index.value());
+    json.Key("base_term").Unsigned(report.base.term.value());
     json.Key("term").Unsigned(report.state.term.value());
     WriteVote(report.state.vote, &json);
     json.Key("last_index").Unsigned(report.state.last_index.value());

@@ -125,6 +125,22 @@ class WalDumpTest : public testing::Test {
                     .ok());
   }
 
+  // Takes a snapshot up to an entry, which is of `term`.
+  void TakeSnapshot(uint64_t index, uint64_t term) {
+    auto store = raft::storage::SnapshotStore::Open(
+        &disk_, dir_, {.cluster = raft::ClusterId(77), .node = {2, 3}});
+    ASSERT_TRUE(store.ok()) << store.status();
+    auto writer = (*store)->Create({.index = Index(index),
+                                    .term = Term(term),
+                                    .digest = {.low = 0xabc},
+                                    .origin = {2, 3}},
+                                   "voters");
+    ASSERT_TRUE(writer.ok()) << writer.status();
+    ASSERT_TRUE((*writer)->Append(std::string(5000, 's')).ok());
+    ASSERT_TRUE((*writer)->Append("end").ok());
+    ASSERT_TRUE((*writer)->Finish().ok());
+  }
+
   std::string PathOf(const std::string& file) { return dir_ + "/" + file; }
 
   void Poke(const std::string& file, uint64_t offset,
@@ -212,8 +228,9 @@ TEST_F(WalDumpTest, ShowsTheSampleAsJson) {
       R"("first_index":5,"first_record":6,"term":5,"vote":null,"records":1,)"
       R"("batches":1,"bytes_used":208,"end":1024,"tail":"broken",)"
       R"j("torn_bytes":9,"ends":"broken at 1024 (9 bytes)",)j"
-      R"("recovery":"cut"}],"log":{"term":5,"vote":"n3","last_index":4,)"
-      R"("last_term":5,"records":6,"torn_bytes":9},)" +
+      R"("recovery":"cut"}],"snapshots":[],"log":{"base_index":0,)"
+      R"("base_term":0,"term":5,"vote":"n3","last_index":4,"last_term":5,)"
+      R"("records":6,"torn_bytes":9},)" +
           verdict);
   EXPECT_EQ(Run({"--output=json", "--verify", kSample}).out,
             R"({"directory":"testdata/wal/v1",)" + verdict);
@@ -352,6 +369,55 @@ TEST_F(WalDumpTest, TellsAnotherVersionAndAnotherNodeFromDamage) {
             absl::StrCat("recovery refuses this directory: ", kNewest,
                          ": offset 0: format version 2; this program reads "
                          "1\n"));
+}
+
+constexpr char kSnapshotOf9[] = "snapshots/snapshot-00000000000000000009";
+
+// A log that has lost its beginning to a snapshot.
+TEST_F(WalDumpTest, ShowsSnapshotsAndWhatTheyStandFor) {
+  WriteLog();
+  TakeSnapshot(9, 1);
+  ASSERT_TRUE(OpenStorage()->Release(Index(9)).ok());
+  ASSERT_FALSE(std::filesystem::exists(PathOf("wal/000000000001.wal")));
+  const Ran ran = Run({dir_});
+  EXPECT_EQ(ran.code, 0) << ran.err << ran.out;
+  EXPECT_THAT(ran.out, HasSubstr(kSnapshotOf9));
+  EXPECT_THAT(ran.out,
+              ContainsRegex("9 +1  n2\\.3 +2 +5003 .*abc  verified\n"));
+  EXPECT_THAT(ran.out,
+              ContainsRegex("a snapshot stands for everything up to index "
+                            "[6-9] of term 1\n"));
+  EXPECT_THAT(ran.out, EndsWith("sound\n"));
+  const Ran json = Run({"--output=json", dir_});
+  EXPECT_THAT(json.out,
+              AllOf(HasSubstr(R"("index":9,"term":1,"digest":")"),
+                    HasSubstr(R"("taken_by":"n2.3","configuration_bytes":6,)"
+                              R"("chunks":2,"payload_bytes":5003,)"
+                              R"("unfinished":false,"damage":null)")));
+}
+
+TEST_F(WalDumpTest, NamesTheByteOfASnapshotThatIsDamaged) {
+  WriteLog();
+  TakeSnapshot(9, 1);
+  Poke(kSnapshotOf9, 1000, "?");
+  // The log holds everything: recovery does without it.
+  const Ran whole = Run({"--verify", dir_});
+  EXPECT_EQ(whole.code, 0) << whole.out;
+  EXPECT_THAT(whole.out, HasSubstr("recovery would do without"));
+  EXPECT_THAT(Run({dir_}).out, HasSubstr("damaged at 134: "));
+  // It does not any more.
+  ASSERT_TRUE(std::filesystem::remove(PathOf("wal/000000000001.wal")));
+  const Ran ran = Run({dir_});
+  EXPECT_EQ(ran.code, 1) << ran.out;
+  EXPECT_THAT(ran.out, HasSubstr(kSnapshotOf9));
+}
+
+TEST_F(WalDumpTest, RefusesALogThatNothingCoversTheBeginningOf) {
+  WriteLog();
+  ASSERT_TRUE(std::filesystem::remove(PathOf("wal/000000000001.wal")));
+  const Ran ran = Run({dir_});
+  EXPECT_EQ(ran.code, 1) << ran.out;
+  EXPECT_THAT(ran.out, HasSubstr("no snapshot covers what was before"));
 }
 
 TEST_F(WalDumpTest, RefusesWhatIsNoDataDirectory) {

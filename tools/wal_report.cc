@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string_view>
@@ -12,6 +13,7 @@
 #include "raft/check.h"
 #include "raft/crc32c.h"
 #include "raft/storage/identity.h"
+#include "raft/storage/snapshot_store.h"
 
 namespace tools {
 namespace {
@@ -51,29 +53,30 @@ class ReadOnlyFile : public File {
 
 // The files of a data directory, each read once: recovery and the report see
 // the same bytes, also when a node is writing them. Takes no change.
-class Snapshot : public Vfs {
+class FilesAsRead : public Vfs {
  public:
-  static absl::StatusOr<std::unique_ptr<Snapshot>> Take(
+  static absl::StatusOr<std::unique_ptr<FilesAsRead>> Take(
       Vfs* disk, const std::string& directory) {
-    auto snapshot = std::make_unique<Snapshot>();
+    auto files = std::make_unique<FilesAsRead>();
     const absl::Status folder = disk->List(directory).status();
     if (!folder.ok()) return folder;
     const absl::Status identity =
-        snapshot->Load(disk, absl::StrCat(directory, "/", kIdentity));
+        files->Load(disk, absl::StrCat(directory, "/", kIdentity));
     if (!identity.ok() && !absl::IsNotFound(identity)) return identity;
-    const std::string wal = absl::StrCat(directory, "/", kWal);
-    const absl::StatusOr<std::vector<std::string>> names = disk->List(wal);
-    if (absl::IsNotFound(names.status())) return snapshot;
-    if (!names.ok()) return names.status();
-    std::vector<std::string>& segments = snapshot->folders_[wal];
-    for (const std::string& name : *names) {
-      if (!raft::storage::ParseSegmentName(name).has_value()) continue;
-      const absl::Status loaded =
-          snapshot->Load(disk, absl::StrCat(wal, "/", name));
-      if (!loaded.ok()) return loaded;
-      segments.push_back(name);
+    absl::Status status = files->LoadFolder(
+        disk, absl::StrCat(directory, "/", kWal), [](const std::string& name) {
+          return raft::storage::ParseSegmentName(name).has_value();
+        });
+    if (status.ok()) {
+      status = files->LoadFolder(
+          disk, absl::StrCat(directory, "/", raft::storage::kSnapshotFolder),
+          [](const std::string& name) {
+            return name == raft::storage::kReceivedSnapshot ||
+                   raft::storage::ParseSnapshotName(name).has_value();
+          });
     }
-    return snapshot;
+    if (!status.ok()) return status;
+    return files;
   }
 
   const std::string& BytesOf(const std::string& path) const {
@@ -118,8 +121,25 @@ class Snapshot : public Vfs {
     return raft::storage::ReadWhole(file->get(), &files_[path]);
   }
 
-  std::map<std::string, std::string> files_;                 // by path
-  std::map<std::string, std::vector<std::string>> folders_;  // that of the log
+  // Those of its files that `wanted` names; of no folder nothing.
+  absl::Status LoadFolder(
+      Vfs* disk, const std::string& folder,
+      const std::function<bool(const std::string&)>& wanted) {
+    const absl::StatusOr<std::vector<std::string>> names = disk->List(folder);
+    if (absl::IsNotFound(names.status())) return absl::OkStatus();
+    if (!names.ok()) return names.status();
+    std::vector<std::string>& loaded = folders_[folder];
+    for (const std::string& name : *names) {
+      if (!wanted(name)) continue;
+      const absl::Status status = Load(disk, absl::StrCat(folder, "/", name));
+      if (!status.ok()) return status;
+      loaded.push_back(name);
+    }
+    return absl::OkStatus();
+  }
+
+  std::map<std::string, std::string> files_;  // by path
+  std::map<std::string, std::vector<std::string>> folders_;
 };
 
 // Takes apart what recovery says: "FILE: offset N: WHY. WHAT TO DO".
@@ -149,13 +169,14 @@ Refusal RefusalOf(const absl::Status& status, const std::string& directory,
 
 class Reader {
  public:
-  Reader(Snapshot* files, const std::string& directory, bool with_records)
+  Reader(FilesAsRead* files, const std::string& directory, bool with_records)
       : files_(files), with_records_(with_records) {
     report_.directory = directory;
   }
 
   absl::StatusOr<WalReport> Read() {
     ListSegments();
+    ReadSnapshots();
     const absl::StatusOr<raft::storage::Identity> identity =
         raft::storage::ReadIdentity(files_, report_.directory);
     if (absl::IsNotFound(identity.status())) {
@@ -192,6 +213,34 @@ class Reader {
     }
   }
 
+  void ReadSnapshots() {
+    const auto names = files_->List(PathOf(raft::storage::kSnapshotFolder));
+    if (!names.ok()) return;
+    for (const std::string& name : *names) {
+      SnapshotReport report;
+      report.file = absl::StrCat(raft::storage::kSnapshotFolder, "/", name);
+      report.unfinished = name == raft::storage::kReceivedSnapshot;
+      const std::string path = PathOf(report.file);
+      report.file_bytes = files_->BytesOf(path).size();
+      std::optional<raft::storage::SnapshotReader::Damage> damage;
+      auto reader = raft::storage::SnapshotReader::Open(files_, path, &damage);
+      raft::storage::SnapshotChunk chunk;
+      if (!reader.ok()) {
+        report.header = reader.status();
+      } else {
+        report.header = (*reader)->header();
+        absl::StatusOr<bool> more = (*reader)->Next(&chunk);
+        for (; more.ok() && *more; more = (*reader)->Next(&chunk)) {
+          ++report.chunks;
+          report.payload_bytes += chunk.payload.size();
+        }
+        damage = (*reader)->damage();
+      }
+      if (!report.unfinished) report.damage = damage;
+      report_.snapshots.push_back(std::move(report));
+    }
+  }
+
   // Recovery does not come to the log, so neither does the report. The node's
   // name, which the advice needs, is in the first segment too.
   void RefuseIdentity(const absl::Status& status) {
@@ -213,12 +262,10 @@ class Reader {
   // The verdict is recovery's own; the segments are then read again one by one
   // to show how each of them ends.
   void Recover() {
-    const auto recovered = raft::storage::RecoverWal(files_, PathOf(kWal),
-                                                     owner_, report_.directory);
+    auto recovered = raft::storage::RecoverWal(files_, PathOf(kWal), owner_,
+                                               report_.directory);
     if (!recovered.ok()) {
-      report_.refusal = RefusalOf(
-          recovered.status(), report_.directory,
-          raft::storage::HowToComeBack(report_.directory, owner_.node));
+      Refuse(recovered.status());
       for (const SegmentReport& segment : report_.segments) {
         if (IsRefused(segment)) {
           report_.refusal->other_version =
@@ -228,7 +275,7 @@ class Reader {
     }
     // Records may only be replayed onto the log that they were written for.
     for (size_t i = 0; i < report_.segments.size() && IsOurs(i) &&
-                       report_.segments[i].header->state == log_.state;
+                       log_.Enter(*report_.segments[i].header, i == 0);
          ++i) {
       ReadRecords(i);
       if (IsRefused(report_.segments[i])) break;
@@ -239,6 +286,49 @@ class Reader {
     CHECK(log_.state == recovered->log.state);
     CHECK_EQ(report_.records, recovered->records);
     CHECK_EQ(report_.torn_bytes, recovered->torn_bytes_cut);
+    WithSnapshots(&*recovered);
+  }
+
+  void Refuse(const absl::Status& status) {
+    report_.refusal =
+        RefusalOf(status, report_.directory,
+                  raft::storage::HowToComeBack(report_.directory, owner_.node));
+  }
+
+  // What Open does with both.
+  void WithSnapshots(raft::storage::RecoveredWal* wal) {
+    raft::EntryId newest;
+    if (!report_.snapshots.empty()) {
+      const auto found =
+          raft::storage::SnapshotStore::OpenToRead(files_, report_.directory,
+                                                   owner_)
+              ->Recover(wal->log.before + 1, wal->log.state.last_index);
+      if (!found.ok()) {
+        Refuse(found.status());
+        report_.refusal->other_version =
+            absl::IsFailedPrecondition(found.status());
+        return;
+      }
+      report_.passed_over = found->passed_over;
+      if (found->newest.has_value()) {
+        newest = {found->newest->id.index, found->newest->id.term};
+      }
+    }
+    const uint64_t first = report_.segments.front().sequence;
+    const absl::Status status = raft::storage::Reconcile(
+        newest,
+        PathOf(absl::StrCat(kWal, "/", raft::storage::SegmentName(first - 1))),
+        wal);
+    if (!status.ok()) {
+      Refuse(status);
+      report_.refusal->what_to_do =
+          raft::storage::HowToComeBack(report_.directory, owner_.node);
+      return;
+    }
+    report_.base = wal->log.base;
+    report_.state.last_index = wal->log.state.last_index;
+    report_.last_term = wal->log.entries.empty() ? wal->log.base.term
+                                                 : wal->log.entries.back().term;
   }
 
   bool IsRefused(const SegmentReport& segment) const {
@@ -247,8 +337,9 @@ class Reader {
 
   bool IsOurs(size_t i) const {
     const SegmentReport& segment = report_.segments[i];
+    const uint64_t sequence = report_.segments.front().sequence + i;
     return segment.header.ok() && segment.header->owner == owner_ &&
-           segment.header->sequence == i + 1 && segment.sequence == i + 1;
+           segment.header->sequence == sequence && segment.sequence == sequence;
   }
 
   void ReadRecords(size_t i) {
@@ -314,7 +405,7 @@ class Reader {
     return entries;
   }
 
-  Snapshot* const files_;
+  FilesAsRead* const files_;
   const bool with_records_;
   WalOwner owner_;
   raft::storage::ReplayedLog log_;
@@ -326,8 +417,8 @@ class Reader {
 absl::StatusOr<WalReport> ReadDataDirectory(Vfs* disk,
                                             const std::string& directory,
                                             bool with_records) {
-  const absl::StatusOr<std::unique_ptr<Snapshot>> files =
-      Snapshot::Take(disk, directory);
+  const absl::StatusOr<std::unique_ptr<FilesAsRead>> files =
+      FilesAsRead::Take(disk, directory);
   if (!files.ok()) return files.status();
   return Reader(files->get(), directory, with_records).Read();
 }

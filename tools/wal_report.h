@@ -46,6 +46,17 @@ struct SegmentReport {
   std::vector<RecordReport> records;
 };
 
+struct SnapshotReport {
+  std::string file;  // "snapshots/snapshot-..."
+  uint64_t file_bytes = 0;
+  bool unfinished = false;  // being received, or was when its node died
+  absl::StatusOr<raft::storage::SnapshotHeader> header;
+  uint64_t chunks = 0;  // that are whole, from the first on
+  uint64_t payload_bytes = 0;
+  // Of a finished one; nothing: every byte is as it was written.
+  std::optional<raft::storage::SnapshotReader::Damage> damage;
+};
+
 // Why recovery refuses the directory, in its own words.
 struct Refusal {
   std::string file;  // within the directory
@@ -59,10 +70,14 @@ struct WalReport {
   std::string directory;
   std::optional<raft::storage::Identity> identity;  // nothing: damaged
   std::vector<SegmentReport> segments;
+  std::vector<SnapshotReport> snapshots;
   std::optional<Refusal> refusal;
+  // What recovery would say of damaged snapshots that it can do without.
+  std::vector<std::string> passed_over;
 
   // What the log amounts to; when refused, as far as it could be read.
   raft::storage::WalState state;
+  raft::EntryId base;  // a snapshot covers everything up to it
   raft::Term last_term;
   uint64_t records = 0;
   uint64_t torn_bytes = 0;

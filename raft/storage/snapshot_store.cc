@@ -11,7 +11,6 @@ namespace raft::storage {
 namespace {
 
 constexpr char kLocal[] = "local.tmp";
-constexpr char kReceived[] = "received.part";
 
 }  // namespace
 
@@ -33,7 +32,7 @@ SnapshotWriter::~SnapshotWriter() {
 }
 
 std::string SnapshotWriter::path() const {
-  return store_->PathOf(received_ ? kReceived : kLocal);
+  return store_->PathOf(received_ ? kReceivedSnapshot : kLocal);
 }
 
 absl::Status SnapshotWriter::Usable() const {
@@ -194,6 +193,12 @@ absl::StatusOr<std::unique_ptr<SnapshotStore>> SnapshotStore::Open(
   return store;
 }
 
+std::unique_ptr<SnapshotStore> SnapshotStore::OpenToRead(
+    Vfs* vfs, const std::string& data_dir, const WalOwner& owner) {
+  return std::unique_ptr<SnapshotStore>(
+      new SnapshotStore(vfs, data_dir, owner));
+}
+
 absl::StatusOr<std::vector<Index>> SnapshotStore::List() const {
   absl::StatusOr<std::vector<std::string>> names = vfs_->List(dir_);
   if (!names.ok()) return names.status();
@@ -270,7 +275,7 @@ absl::StatusOr<std::unique_ptr<SnapshotWriter>> SnapshotStore::Start(
   CHECK_LE(configuration.size(), kSnapshotConfigurationBytesMax);
   if (writing_[received]) {
     return absl::FailedPreconditionError(
-        absl::StrCat(PathOf(received ? kReceived : kLocal),
+        absl::StrCat(PathOf(received ? kReceivedSnapshot : kLocal),
                      ": another one is being written"));
   }
   auto writer = std::unique_ptr<SnapshotWriter>(new SnapshotWriter(
@@ -317,10 +322,10 @@ absl::Status SnapshotStore::Retain(size_t keep) {
   if (!writing_[false]) status = RemoveIfThere(vfs_, PathOf(kLocal));
   if (status.ok() && !writing_[true] && !indexes->empty()) {
     std::optional<SnapshotReader::Damage> damage;
-    auto part = SnapshotReader::Open(vfs_, PathOf(kReceived), &damage);
+    auto part = SnapshotReader::Open(vfs_, PathOf(kReceivedSnapshot), &damage);
     if (damage.has_value() ||
         (part.ok() && (*part)->header().id.index <= indexes->back())) {
-      status = RemoveIfThere(vfs_, PathOf(kReceived));
+      status = RemoveIfThere(vfs_, PathOf(kReceivedSnapshot));
     } else if (!part.ok() && !absl::IsNotFound(part.status())) {
       status = part.status();
     }

@@ -27,6 +27,7 @@
 namespace raft::storage {
 
 // In the data directory; made with the first snapshot.
+inline constexpr char kReceivedSnapshot[] = "received.part";
 inline constexpr char kSnapshotFolder[] = "snapshots";
 
 class SnapshotStore;
@@ -89,6 +90,11 @@ class SnapshotStore {
   // snapshot. The vfs must outlive it.
   static absl::StatusOr<std::unique_ptr<SnapshotStore>> Open(
       Vfs* vfs, const std::string& data_dir, const WalOwner& owner);
+
+  // Does nothing at all: for Recover and Read by a program that only looks.
+  static std::unique_ptr<SnapshotStore> OpenToRead(Vfs* vfs,
+                                                   const std::string& data_dir,
+                                                   const WalOwner& owner);
 
   // Indexes of the finished ones, ascending. Nothing is verified.
   absl::StatusOr<std::vector<Index>> List() const;

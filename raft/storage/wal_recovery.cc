@@ -265,34 +265,11 @@ class Recovery {
     return absl::OkStatus();
   }
 
-  // Whether the segment goes on where the log stands. The first that is left
-  // says itself where that is.
-  bool Enter(const SegmentHeader& header, bool first) {
-    ReplayedLog& log = wal_.log;
-    if (first && first_ > 1) {
-      log.state = header.state;
-      log.before = header.state.last_index;
-      log.base = header.base;
-      return true;
-    }
-    if (header.base != log.base) {
-      if (header.base.index != header.state.last_index ||
-          header.base.term == Term(0) || header.state.term < log.state.term ||
-          header.state.next_record != log.state.next_record ||
-          header.state.checksum != log.state.checksum) {
-        return false;
-      }
-      log.Reset(header.base);
-      log.state = header.state;
-    }
-    return header.state == log.state;
-  }
-
   absl::Status Replay(size_t i) {
     const SegmentHeader& header = headers_[i];
     const std::string path = PathOf(header.sequence);
     const bool last = i + 1 == headers_.size();
-    if (!Enter(header, i == 0)) {
+    if (!wal_.log.Enter(header, i == 0)) {
       return DataLoss(path, 0,
                       "the header does not continue the segment before it");
     }
@@ -395,6 +372,26 @@ std::string ReplayedLog::WhyNotNext(const RecordHeader& header,
     return "an entry's term falls";
   }
   return "";
+}
+
+bool ReplayedLog::Enter(const SegmentHeader& header, bool first) {
+  if (first && header.sequence > 1) {
+    state = header.state;
+    before = header.state.last_index;
+    base = header.base;
+    return true;
+  }
+  if (header.base != base) {
+    if (header.base.index != header.state.last_index ||
+        header.base.term == Term(0) || header.state.term < state.term ||
+        header.state.next_record != state.next_record ||
+        header.state.checksum != state.checksum) {
+      return false;
+    }
+    Reset(header.base);
+    state = header.state;
+  }
+  return header.state == state;
 }
 
 Term ReplayedLog::TermAt(Index index) const {

@@ -56,6 +56,9 @@ struct ReplayedLog {
   Term TermAt(Index index) const;
   // A snapshot takes the place of everything.
   void Reset(EntryId new_base);
+  // Whether the segment goes on where the log stands; the first that is left
+  // says itself where that is.
+  bool Enter(const SegmentHeader& header, bool first);
 
   // Why the record cannot follow; empty when it can.
   std::string WhyNotNext(const RecordHeader& header, const Persist& persist);
