@@ -22,6 +22,9 @@ namespace {
 using raft::storage::File;
 using raft::storage::OpenMode;
 
+// For a read of more, the file is asked first how long it is.
+constexpr size_t kReadAtOnceBytes = 1 << 20;
+
 absl::StatusCode CodeOf(int error) {
   switch (error) {
     case ENOENT:
@@ -101,6 +104,12 @@ class PosixFile : public File {
   }
 
   absl::Status Read(uint64_t offset, size_t size, std::string* out) override {
+    if (size > kReadAtOnceBytes) {
+      struct stat info;
+      if (fstat(fd_.get(), &info) != 0) return Failed("stat", path_, errno);
+      const auto end = static_cast<uint64_t>(info.st_size);
+      size = std::min<uint64_t>(size, end - std::min(end, offset));
+    }
     out->resize(size);
     size_t filled = 0;
     while (filled < size) {
@@ -197,6 +206,11 @@ absl::Status PosixVfs::Rename(const std::string& from, const std::string& to) {
   if (FolderOf(from) != FolderOf(to)) {
     return absl::InvalidArgumentError(
         absl::StrCat("rename ", from, " to ", to, ": not in one folder"));
+  }
+  // rename(2) moves folders too.
+  struct stat info;
+  if (lstat(from.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) {
+    return absl::UnknownError(absl::StrCat("rename ", from, ": is a folder"));
   }
   if (rename(from.c_str(), to.c_str()) != 0) {
     const int error = errno;

@@ -256,7 +256,9 @@ absl::Status SimDisk::Rename(const std::string& from_name,
   if (!begun.ok()) return begun;
   const auto it = names_.find(from);
   if (it == names_.end()) return NotFound("rename", from);
-  CHECK_NE(it->second, kFolder);  // nobody renames folders
+  if (it->second == kFolder) {
+    return absl::UnknownError(absl::StrCat("rename ", from, ": is a folder"));
+  }
   if (FolderExists(to)) {
     return absl::UnknownError(absl::StrCat("rename to ", to, ": is a folder"));
   }

@@ -32,7 +32,8 @@ class File {
   virtual absl::Status Write(uint64_t offset, std::string_view data) = 0;
 
   // Reads up to `size` bytes at `offset` into *out (replacing it); fewer only
-  // at the end of the file.
+  // at the end of the file. Takes memory for what is there, however much is
+  // asked for.
   virtual absl::Status Read(uint64_t offset, size_t size, std::string* out) = 0;
 
   // Makes the file's bytes and size durable (fdatasync). After an error the
@@ -67,7 +68,7 @@ class Vfs {
                                                      OpenMode mode) = 0;
   // Atomically replaces `to` in the eyes of every later Open; durable after
   // SyncDir of the folder. Both names lie in one folder (InvalidArgument):
-  // then one SyncDir covers the whole change.
+  // then one SyncDir covers the whole change. Neither is a folder (Unknown).
   virtual absl::Status Rename(const std::string& from,
                               const std::string& to) = 0;
   virtual absl::Status Remove(const std::string& path) = 0;

@@ -166,6 +166,27 @@ TEST_P(VfsConformance, RenameReplaces) {
   EXPECT_EQ(Contents("old"), "new");
 }
 
+TEST_P(VfsConformance, FoldersAreNotRenamed) {
+  ASSERT_TRUE(vfs_.MakeDir(Path("d")).ok());
+  ExpectCode(vfs_.Rename(Path("d"), Path("e")), absl::StatusCode::kUnknown,
+             Path("d"));
+  EXPECT_EQ(vfs_.List(test_.root).value(), std::vector<std::string>{"d"});
+  WriteFile("f", "content");
+  EXPECT_FALSE(vfs_.Rename(Path("f"), Path("d")).ok());
+  EXPECT_EQ(Contents("f"), "content");
+}
+
+TEST_P(VfsConformance, AReadTakesNoMoreMemoryThanThereIs) {
+  WriteFile("f", "content");
+  auto file = vfs_.Open(Path("f"), OpenMode::kRead);
+  ASSERT_TRUE(file.ok());
+  std::string out;
+  ASSERT_TRUE((*file)->Read(3, size_t{1} << 45, &out).ok());
+  EXPECT_EQ(out, "tent");
+  ASSERT_TRUE((*file)->Read(100, size_t{1} << 45, &out).ok());
+  EXPECT_EQ(out, "");
+}
+
 TEST_P(VfsConformance, Remove) {
   WriteFile("f", "abc");
   auto reader = vfs_.Open(Path("f"), OpenMode::kRead);
