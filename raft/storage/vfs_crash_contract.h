@@ -83,7 +83,7 @@ inline absl::Status MakeDurably(const CrashCase& crash, Vfs* vfs,
   return vfs->SyncDir(dir);
 }
 
-inline std::vector<CrashCase> CrashCases() {
+inline std::vector<CrashCase> CrashCasesOfBytes() {
   const std::string a(1024, 'a');
   const std::string b(1024, 'b');
   const std::string half = b.substr(512);
@@ -122,6 +122,14 @@ inline std::vector<CrashCase> CrashCases() {
          return status.ok() ? f->Sync() : status;
        }),
        {"f=1024a10240"}},
+  };
+}
+
+inline std::vector<CrashCase> CrashCasesOfNames() {
+  const std::string a(1024, 'a');
+  const std::string b(1024, 'b');
+  const std::string half = b.substr(512);
+  return {
       {"a new file whose folder is not synced",
        {},
        [half](Vfs* vfs, const std::string& dir) {
@@ -182,6 +190,12 @@ inline std::vector<CrashCase> CrashCases() {
        },
        {"", "f=1024a", "g=1024b", "f=1024a g=1024b"}},
   };
+}
+
+inline std::vector<CrashCase> CrashCases() {
+  std::vector<CrashCase> all = CrashCasesOfBytes();
+  for (const CrashCase& crash : CrashCasesOfNames()) all.push_back(crash);
+  return all;
 }
 
 }  // namespace raft::storage
