@@ -1,6 +1,7 @@
 // The log that loses its beginning, and the snapshot that takes its place: a
 // power cut at every file operation of a life in which both happen, and what
 // recovery makes of each.
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -100,6 +101,36 @@ class Keeper {
                             : now_.last().value() + 5) &&
            Appends(4) && Release(now_.snapshot.index.value()) && Reopen() &&
            Appends(9) && Reopen();
+  }
+
+  // 0 for a folder.
+  uint64_t SizeOf(const std::string& file) {
+    auto opened = disk_.Open(file, raft::storage::OpenMode::kRead);
+    return opened.ok() ? (*opened)->Size().value_or(0) : 0;
+  }
+
+  // On a copy of the disk: what recovery says. OK only if it is this node.
+  absl::Status OpenWithFlippedBit(const std::string& file, uint64_t at,
+                                  uint64_t bit) {
+    SimDisk copy = disk_;
+    copy.set_hook(nullptr);
+    copy.Kill();
+    {
+      auto opened = copy.Open(file, raft::storage::OpenMode::kReadWrite);
+      if (!opened.ok()) return opened.status();
+      std::string byte;
+      absl::Status status = (*opened)->Read(at, 1, &byte);
+      byte[0] = static_cast<char>(byte[0] ^ (1 << bit));
+      if (status.ok()) status = (*opened)->Write(at, byte);
+      if (status.ok()) status = (*opened)->Sync();
+      if (!status.ok()) return status;
+    }
+    auto opened = raft::storage::Open(&copy, kDataDir,
+                                      raft::storage::StorageOptions::Tiny());
+    if (!opened.ok()) return opened.status();
+    const std::string why = WhyNot(now_, opened->recovered);
+    EXPECT_EQ(why, "") << file << ", bit " << bit << " at " << at;
+    return absl::OkStatus();
   }
 
   // After the crash: one of the states that may be, and it can go on.
@@ -266,6 +297,41 @@ TEST(WalRetention, GivesRoomBack) {
   ASSERT_TRUE(names.ok());
   EXPECT_LE(names->size(), 3u);
   EXPECT_NE(names->front(), "000000000001.wal");
+}
+
+// One bit in each block of each file, in turn: it is refused with the file's
+// name, or nothing hangs on it.
+TEST(WalRetention, AFlippedBitIsRefusedOrHarmless) {
+  int refused = 0;
+  int harmless = 0;
+  for (uint64_t seed = 1; seed <= 2; ++seed) {
+    Keeper life(seed);
+    ASSERT_TRUE(life.Run());
+    for (const char* folder : {"", "/wal", "/snapshots"}) {
+      const std::string path = kDataDir + std::string(folder);
+      const auto names = life.disk().List(path);
+      ASSERT_TRUE(names.ok());
+      for (const std::string& name : *names) {
+        const std::string file = absl::StrCat(path, "/", name);
+        const uint64_t size = life.SizeOf(file);
+        for (uint64_t block = 0; block * 512 < size; ++block) {
+          const uint64_t draw = raft::Mix(seed, block, size);
+          const uint64_t at = std::min(block * 512 + draw % 512, size - 1);
+          const absl::Status status =
+              life.OpenWithFlippedBit(file, at, draw / 512 % 8);
+          ++(status.ok() ? harmless : refused);
+          if (status.ok()) continue;
+          EXPECT_TRUE(absl::IsDataLoss(status) ||
+                      absl::IsFailedPrecondition(status))
+              << file << " at " << at << ": " << status;
+          EXPECT_NE(status.ToString().find(path), std::string::npos)
+              << file << " at " << at << ": " << status;
+        }
+      }
+    }
+  }
+  EXPECT_GT(refused, 30);
+  EXPECT_GT(harmless, 30);
 }
 
 // Without what covers its beginning, a log is refused, never taken for whole.
