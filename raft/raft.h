@@ -233,6 +233,7 @@ class Raft {
   bool transferring() const { return transfer_to_.valid(); }
 
   // --- raft_snapshot.cc
+  bool NeedsSnapshot(const Peer& peer) const;
   void NeedSnapshot(Peer* peer);
   void SendSnapshot(Peer* peer);
   void Handle(NodeId from, const SnapshotRequest& request);

@@ -230,7 +230,9 @@ enum class RefusalReason : uint8_t {
   kNotLeader = 1,
   kOverloaded = 2,
   kTransferring = 3,  // a proposal, while leadership is handed over
-  kNoTarget = 4,      // a transfer to itself, to no voter or to nobody there
+  // A transfer to itself, to no voter, to nobody there, or to one that needs a
+  // snapshot first.
+  kNoTarget = 4,
 };
 std::string_view ToString(RefusalReason reason);
 
@@ -280,8 +282,8 @@ struct Committed {
 };
 
 // Read the piece at `at` of `snapshot` for follower `to`; answered by
-// SnapshotRead, eventually. Nowhere: the offer. A snapshot that is not there any
-// more is answered for by the offer of the newest.
+// SnapshotRead, eventually. Nowhere: the offer. A snapshot that is not there
+// any more is answered for by the offer of the newest.
 struct ReadSnapshot {
   static constexpr std::string_view kName = "ReadSnapshot";
   NodeId to;

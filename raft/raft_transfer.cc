@@ -13,7 +13,8 @@ void Raft::On(const TransferLeadership& transfer) {
   NodeId to = transfer.to;
   // Whoever is being caught up already is as good a choice as any.
   if (!to.valid()) to = transferring() ? transfer_to_ : BestTarget();
-  if (FindPeer(to) == nullptr) {
+  const Peer* target = FindPeer(to);
+  if (target == nullptr || NeedsSnapshot(*target)) {
     Emit(TransferRefused{RefusalReason::kNoTarget});
     return;
   }
@@ -27,12 +28,14 @@ void Raft::On(const TransferLeadership& transfer) {
   Emit(TransferBegun{to});
 }
 
-// Of those that were heard within an election timeout, the one that needs the
-// least; of equals the first.
+// Of those that were heard within an election timeout, and that the log can
+// catch up, the one that needs the least; of equals the first.
 NodeId Raft::BestTarget() const {
   const Peer* best = nullptr;
   for (const Peer& peer : peers_) {
-    if (now_ >= peer.heard_at + config_.election) continue;
+    if (now_ >= peer.heard_at + config_.election || NeedsSnapshot(peer)) {
+      continue;
+    }
     if (best == nullptr || best->progress.match() < peer.progress.match()) {
       best = &peer;
     }

@@ -18,13 +18,20 @@ Overloaded(Fs...) -> Overloaded<Fs...>;
 }  // namespace
 
 Node::Node(const NodeConfig& config, raft::Restored restored, raft::Time now)
+    : Node(config, std::move(restored),
+           LoadedState(config.limits.leases_per_check), now) {}
+
+Node::Node(const NodeConfig& config, raft::Restored restored,
+           LoadedState loaded, raft::Time now)
     : config_(config),
       raft_(config.raft, std::move(restored), now),
-      leases_(config.limits.leases_per_check),
+      state_(std::move(loaded.state)),
+      leases_(std::move(loaded.leases)),
       now_(now),
       role_(raft_.role()),
       term_(raft_.term()) {
   CHECK(config_.limits.valid());
+  CHECK_EQ(state_.applied(), raft_.snapshot().index);
 }
 
 void Node::Step(const Event& event, Effects* effects) {
@@ -44,6 +51,18 @@ void Node::Step(const Event& event, Effects* effects) {
           [&](const raft::Flush&) { OnFlush(effects); },
           [&](const raft::TransferLeadership& transfer) {
             RequestTransfer({.connection = kSelf, .to = transfer.to}, effects);
+          },
+          [&](const SnapshotWritten& written) {
+            OnSnapshotWritten(written, effects);
+          },
+          [&](const raft::SnapshotRead& read) {
+            OnSnapshotRead(read, effects);
+          },
+          [&](const raft::SnapshotStored& stored) {
+            StepRaft(stored, effects);
+          },
+          [&](const StateReceived& received) {
+            OnStateReceived(received, effects);
           },
       },
       event);
@@ -80,11 +99,13 @@ void Node::Handle(raft::Output* output, Effects* effects) {
           [&](raft::ReadReady& ready) { OnReadReady(ready, effects); },
           [&](raft::ReadFailed& failed) { OnReadFailed(failed, effects); },
           [](raft::RoleChanged&) {},  // seen by StepRaft already
-          // Nobody takes snapshots yet, so none is sent, and one that is
-          // offered all the same is not answered.
-          [](raft::ReadSnapshot&) { CHECK(false); },
-          [](raft::StoreSnapshot&) {},
-          [](raft::SnapshotInstalled&) { CHECK(false); },
+          [&](raft::ReadSnapshot& read) { effects->emplace_back(read); },
+          [&](raft::StoreSnapshot& store) {
+            effects->emplace_back(std::move(store));
+          },
+          [&](raft::SnapshotInstalled& installed) {
+            OnSnapshotInstalled(installed, effects);
+          },
           [&](raft::TransferBegun& begun) { OnTransferBegun(begun); },
           [&](raft::TransferRefused&) { OnTransferRefused(effects); },
       },
@@ -133,6 +154,7 @@ void Node::OnFlush(Effects* effects) {
   ProposeBatch(effects);
   RequestReadIndex(effects);
   StepRaft(raft::Flush{}, effects);
+  BeginSnapshotIfDue(effects);
 }
 
 raft::Time Node::NextDeadline() const {
@@ -188,6 +210,9 @@ StatusReply Node::Status() const {
       {"reads", counters_.reads},
       {"reads_failed", counters_.reads_failed},
       {"sessions_expired", counters_.sessions_expired},
+      {"snapshots_failed", counters_.snapshots_failed},
+      {"snapshots_installed", counters_.snapshots_installed},
+      {"snapshots_taken", counters_.snapshots_taken},
       {"transfers", counters_.transfers},
   };
   return status;

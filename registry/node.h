@@ -14,6 +14,8 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -33,21 +35,39 @@ inline constexpr size_t kWaitingTransfersMax = 64;
 // Requests that may wait for a read index at once; above it, `unavailable`.
 inline constexpr size_t kWaitingReadsMax = 1 << 16;
 
+// Bytes of log, as raft::EntryBytes counts, that are applied between two
+// snapshots: so many, or the size of the last snapshot if that is more, but
+// never above twice as many. What two snapshots lie apart is kept as log, for
+// followers that are behind and for a snapshot that is found damaged.
+inline constexpr uint64_t kSnapshotEveryBytes = 64 << 20;
+// What of a snapshot is taken at once: a fraction of a millisecond.
+inline constexpr uint64_t kSnapshotSliceBytes = 64 << 10;
+static_assert(kSnapshotSliceBytes <= raft::kSnapshotPieceBytesMax);
+
 // How much of a node's bounds is used; see raft::Limits, which are beside
 // these.
 struct Limits {
   static constexpr std::string_view kName = "Limits";
   uint64_t waiting_reads = kWaitingReadsMax;
   uint64_t leases_per_check = kLeasesPerCheckMax;
+  uint64_t snapshot_bytes = kSnapshotEveryBytes;
+  uint64_t snapshot_slice_bytes = kSnapshotSliceBytes;
 
   constexpr bool valid() const {
-    return waiting_reads >= 1 && waiting_reads <= kWaitingReadsMax &&
-           leases_per_check >= 1 && leases_per_check <= kLeasesPerCheckMax;
+    const auto in = [](uint64_t limit, uint64_t most) {
+      return limit >= 1 && limit <= most;
+    };
+    return in(waiting_reads, kWaitingReadsMax) &&
+           in(leases_per_check, kLeasesPerCheckMax) &&
+           in(snapshot_bytes, kSnapshotEveryBytes) &&
+           in(snapshot_slice_bytes, kSnapshotSliceBytes);
   }
   bool operator==(const Limits&) const = default;
   template <typename F>
   void Fields(F&& f) const {
-    f("waiting_reads", waiting_reads), f("leases_per_check", leases_per_check);
+    f("waiting_reads", waiting_reads), f("leases_per_check", leases_per_check),
+        f("snapshot_bytes", snapshot_bytes),
+        f("snapshot_slice_bytes", snapshot_slice_bytes);
   }
 };
 
@@ -61,6 +81,13 @@ struct NodeConfig {
   Limits limits;
 };
 
+// The state of a snapshot, and the leases of its sessions.
+struct LoadedState {
+  explicit LoadedState(size_t leases_per_check) : leases(leases_per_check) {}
+  StateMachine state;
+  Leases leases;
+};
+
 // Requests that wait in a node; see raft::RaftLoad.
 struct NodeLoad {
   size_t commands = 0;
@@ -71,9 +98,12 @@ struct NodeLoad {
 
 class Node {
  public:
-  // `restored` is what storage gave back; nothing of it is applied until it is
-  // known to be committed. Requires config.raft.self to be a voter.
+  // `restored` is what storage gave back; nothing of its log is applied until
+  // it is known to be committed. `loaded` is the state of restored.snapshot.
+  // Requires config.raft.self to be a voter.
   Node(const NodeConfig& config, raft::Restored restored, raft::Time now);
+  Node(const NodeConfig& config, raft::Restored restored, LoadedState loaded,
+       raft::Time now);
 
   // Applies one event and appends what must happen next to *effects. The only
   // mutator. One turn of the host is: Tick, what arrived, Flush. Proposals and
@@ -137,6 +167,9 @@ class Node {
     uint64_t expiries_refused = 0;  // proposals of that: the log was full
     uint64_t leaderships = 0;
     uint64_t transfers = 0;  // of leadership, begun
+    uint64_t snapshots_taken = 0;
+    uint64_t snapshots_failed = 0;
+    uint64_t snapshots_installed = 0;
   };
 
   // node.cc: routing.
@@ -185,6 +218,16 @@ class Node {
   void OnTransferRefused(Effects* effects);
   void AnswerTransfers(Effects* effects);
 
+  // node_snapshots.cc: taking snapshots, and going on from one.
+  void BeginSnapshotIfDue(Effects* effects);
+  void WriteSlice(Effects* effects);
+  void OnSnapshotWritten(const SnapshotWritten& written, Effects* effects);
+  void OnSnapshotRead(const raft::SnapshotRead& read, Effects* effects);
+  void OnStateReceived(const StateReceived& received, Effects* effects);
+  void OnSnapshotInstalled(const raft::SnapshotInstalled& installed,
+                           Effects* effects);
+  uint64_t SnapshotDueAt() const;
+
   NodeConfig config_;
   raft::Raft raft_;
   StateMachine state_;
@@ -213,6 +256,13 @@ class Node {
   WaitingTransfer transfer_asked_;  // while raft_ is asked
   std::vector<WaitingTransfer> transfers_;
   raft::Time transfers_until_;  // then nobody waits any longer
+
+  uint64_t bytes_applied_ = 0;  // of log, since the last snapshot was begun
+  std::optional<raft::SnapshotName> taking_;  // a slice of it is being written
+  uint64_t bytes_taken_ = 0;                  // of that one
+  uint64_t last_snapshot_bytes_ = 0;
+  bool snapshot_unreadable_ = false;      // another one is needed
+  std::shared_ptr<LoadedState> offered_;  // while raft_ is told of it
 
   Counters counters_;
   raft::Outputs outputs_;  // scratch of StepRaft, empty between steps

@@ -119,6 +119,7 @@ void Node::OnCommitted(raft::Index through, Effects* effects) {
 
 void Node::ApplyEntry(const raft::Entry& entry, Effects* effects) {
   ++counters_.applied;
+  bytes_applied_ += raft::EntryBytes(entry);
   CommandReply reply;
   if (entry.kind == raft::EntryKind::kCommand) {
     reply = state_.Apply(entry.index, entry.payload.view());

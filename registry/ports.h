@@ -51,7 +51,7 @@ class TransportHandler {
   virtual void OnClosed(ConnectionId connection) = 0;
 };
 
-// kWal: token order binds it. kBulk: snapshots (issue 4).
+// kWal: token order binds it. kBulk: snapshots.
 enum class DiskLane : uint8_t { kWal = 0, kBulk = 1 };
 
 // Runs blocking storage work off the replica's thread: in order within a lane,

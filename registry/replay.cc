@@ -1,5 +1,6 @@
 #include "registry/replay.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -12,6 +13,10 @@ namespace registry {
 namespace {
 
 using Kind = wire::TraceRecord::KindCase;
+
+raft::EntryId EntryIdOf(const raft::wire::EntryId& id) {
+  return {raft::Index(id.index()), raft::Term(id.term())};
+}
 
 template <typename Wire>
 raft::NodeId NodeIdOf(const Wire& node) {
@@ -47,6 +52,10 @@ ReplicaOptions OptionsOf(const wire::TraceHeader& header) {
                            .uncommitted_bytes = told.uncommitted_bytes()};
     options.limits = {.waiting_reads = told.waiting_reads(),
                       .leases_per_check = told.leases_per_check()};
+    if (told.snapshot_bytes() > 0) {
+      options.limits.snapshot_bytes = told.snapshot_bytes();
+      options.limits.snapshot_slice_bytes = told.snapshot_slice_bytes();
+    }
   }
   return options;
 }
@@ -109,17 +118,21 @@ class Player : public Transport, public DiskQueue {
           "the trace has version " + std::to_string(header.version()) +
           "; this build replays version " + std::to_string(kTraceVersion));
     }
-    raft::storage::Recovered recovered;
-    if (absl::Status status = ReadRecovered(header, &recovered); !status.ok()) {
-      return status;
+    const ReplicaOptions options = OptionsOf(header);
+    leases_per_check_ = options.limits.leases_per_check;
+    now_ = raft::Time(header.now());
+    BootState boot;
+    boot.opened.storage = std::make_unique<NoStorage>();
+    raft::storage::Recovered& recovered = boot.opened.recovered;
+    absl::Status status = ReadRecovered(header, &recovered);
+    if (status.ok() && header.has_snapshot()) {
+      status = ReadState(header, &boot);
     }
+    if (!status.ok()) return status;
     report_.node = recovered.identity.node;
     report_.boot = header.boot();
     absl::StatusOr<std::unique_ptr<Replica>> replica = Replica::Start(
-        OptionsOf(header), Ports{.transport = this, .disk = this},
-        raft::storage::OpenResult{std::make_unique<NoStorage>(),
-                                  std::move(recovered)},
-        raft::Time(header.now()));
+        options, Ports{.transport = this, .disk = this}, std::move(boot), now_);
     if (!replica.ok()) return replica.status();
     replica_ = *std::move(replica);
     replica_->SetObserver([this](const Event& event, const Effects& effects) {
@@ -140,6 +153,7 @@ class Player : public Transport, public DiskQueue {
               recovered->identity.initial_voters.end());
     recovered->term = raft::Term(header.term());
     recovered->vote = NodeIdOf(header.vote());
+    recovered->base = EntryIdOf(header.base());
     while (recovered->log.size() < header.log_entries()) {
       absl::StatusOr<bool> read = reader_.Next(&record_);
       if (!read.ok()) return read.status();
@@ -148,10 +162,11 @@ class Player : public Transport, public DiskQueue {
       }
       for (raft::wire::Entry& entry :
            *record_.mutable_entries()->mutable_entries()) {
-        recovered->log.push_back(raft::Entry{
-            raft::Index(recovered->log.size() + 1), raft::Term(entry.term()),
-            static_cast<raft::EntryKind>(entry.kind()),
-            raft::Bytes(std::move(*entry.mutable_payload()))});
+        recovered->log.push_back(
+            raft::Entry{recovered->base.index + recovered->log.size() + 1,
+                        raft::Term(entry.term()),
+                        static_cast<raft::EntryKind>(entry.kind()),
+                        raft::Bytes(std::move(*entry.mutable_payload()))});
       }
     }
     if (RecoveredDigest(*recovered) != header.recovered_digest()) {
@@ -159,6 +174,41 @@ class Player : public Transport, public DiskQueue {
           "the recovered log in the trace is not the one that was recorded");
     }
     return absl::OkStatus();
+  }
+
+  absl::Status ReadState(const wire::TraceHeader& header, BootState* boot) {
+    const raft::EntryId snapshot = EntryIdOf(header.snapshot());
+    boot->opened.recovered.snapshot = raft::storage::SnapshotHeader{
+        .id = {.index = snapshot.index, .term = snapshot.term}};
+    while (state_bytes_.size() < header.state_bytes()) {
+      absl::StatusOr<bool> read = reader_.Next(&record_);
+      if (!read.ok()) return read.status();
+      if (!*read || record_.kind_case() != Kind::kState) {
+        return absl::DataLossError("the trace ends within the recovered state");
+      }
+      state_bytes_ += record_.state().bytes();
+    }
+    absl::StatusOr<LoadedState> loaded =
+        LoadState(state_bytes_, leases_per_check_, now_);
+    state_bytes_.clear();
+    if (!loaded.ok()) return loaded.status();
+    if (loaded->state.applied() != snapshot.index) {
+      return absl::DataLossError("the state in the trace is another one");
+    }
+    boot->loaded = *std::move(loaded);
+    return absl::OkStatus();
+  }
+
+  void FeedBulk(const wire::TraceBulkDone& done) {
+    absl::StatusOr<BulkResult> result =
+        BulkResultOf(done, state_bytes_, leases_per_check_);
+    state_bytes_.clear();
+    if (!result.ok()) return Mismatch(std::string(result.status().message()));
+    replica_->OnBulkDone(
+        done.job(),
+        absl::Status(static_cast<absl::StatusCode>(done.code()),
+                     done.message()),
+        *std::move(result));
   }
 
   // Reads the next record into record_; false if the replay is over: at the end
@@ -230,6 +280,11 @@ class Player : public Transport, public DiskQueue {
     wire::TraceRecord input;
     input.Swap(&record_);
     switch (input.kind_case()) {
+      case Kind::kState:
+        state_bytes_ += input.state().bytes();
+        return;
+      case Kind::kBulkDone:
+        return FeedBulk(input.bulk_done());
       case Kind::kTime:
         return replica_->OnTime(raft::Time(input.time()));
       case Kind::kAccepted:
@@ -264,6 +319,9 @@ class Player : public Transport, public DiskQueue {
   absl::Status problem_;
   ReplayReport report_;
   uint64_t spare_connection_ = 0;
+  size_t leases_per_check_ = 0;
+  raft::Time now_;
+  std::string state_bytes_;  // of the record that follows
   std::unique_ptr<Replica> replica_;
 };
 

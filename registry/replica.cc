@@ -86,10 +86,10 @@ absl::Status CheckIdentity(const ReplicaOptions& options,
 
 // Before the recovered log is moved into the node.
 std::optional<TraceWriter> BeginTrace(const ReplicaOptions& options,
-                                      const Ports& ports,
-                                      const raft::storage::Recovered& recovered,
+                                      const Ports& ports, const BootState& boot,
                                       raft::Time now) {
   if (ports.trace == nullptr) return std::nullopt;
+  const raft::storage::Recovered& recovered = boot.opened.recovered;
   wire::TraceHeader header;
   header.set_cluster(recovered.identity.cluster.value());
   header.mutable_node()->set_slot(recovered.identity.node.slot);
@@ -121,9 +121,11 @@ std::optional<TraceWriter> BeginTrace(const ReplicaOptions& options,
   told->set_uncommitted_bytes(raft_limits.uncommitted_bytes);
   told->set_waiting_reads(options.limits.waiting_reads);
   told->set_leases_per_check(options.limits.leases_per_check);
+  told->set_snapshot_bytes(options.limits.snapshot_bytes);
+  told->set_snapshot_slice_bytes(options.limits.snapshot_slice_bytes);
   header.set_now(now.micros());
   std::optional<TraceWriter> trace(ports.trace);
-  trace->Begin(std::move(header), recovered);
+  trace->Begin(std::move(header), recovered, boot.state_bytes);
   return trace;
 }
 
@@ -144,6 +146,41 @@ NodeConfig MakeNodeConfig(const ReplicaOptions& options,
   };
 }
 
+raft::Restored RestoredFrom(raft::storage::Recovered* recovered) {
+  raft::Restored restored{.term = recovered->term,
+                          .vote = recovered->vote,
+                          .log = std::move(recovered->log),
+                          .base = recovered->base};
+  if (recovered->snapshot.has_value()) {
+    restored.snapshot = {recovered->snapshot->id.index,
+                         recovered->snapshot->id.term};
+  }
+  return restored;
+}
+
+// The newest snapshot's state.
+absl::Status LoadSnapshot(const ReplicaOptions& options, const Ports& ports,
+                          raft::Time now, BootState* boot) {
+  const raft::storage::Recovered& recovered = boot->opened.recovered;
+  if (!recovered.snapshot.has_value()) return absl::OkStatus();
+  auto reader = boot->opened.snapshots->Read(recovered.snapshot->id.index);
+  if (!reader.ok()) return reader.status();
+  absl::StatusOr<LoadedState> loaded =
+      LoadState(reader->get(), options.limits.leases_per_check, now,
+                ports.trace != nullptr ? &boot->state_bytes : nullptr);
+  if (absl::IsDataLoss(loaded.status())) {
+    return absl::DataLossError(
+        options.data_dir + "/snapshots: offset 0: the snapshot of index " +
+        std::to_string(recovered.snapshot->id.index.value()) + ": " +
+        std::string(loaded.status().message()) + ". " +
+        raft::storage::HowToComeBack(options.data_dir,
+                                     recovered.identity.node));
+  }
+  if (!loaded.ok()) return loaded.status();
+  boot->loaded = *std::move(loaded);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Replica>> Replica::Boot(
@@ -153,34 +190,45 @@ absl::StatusOr<std::unique_ptr<Replica>> Replica::Boot(
   absl::StatusOr<raft::storage::OpenResult> opened =
       raft::storage::Open(ports.vfs, options.data_dir, options.storage);
   if (!opened.ok()) return opened.status();
-  return Start(options, ports, *std::move(opened), now);
+  BootState boot{.opened = *std::move(opened)};
+  absl::Status loaded = LoadSnapshot(options, ports, now, &boot);
+  if (!loaded.ok()) return loaded;
+  return Start(options, ports, std::move(boot), now);
 }
 
 absl::StatusOr<std::unique_ptr<Replica>> Replica::Start(
-    const ReplicaOptions& options, const Ports& ports,
-    raft::storage::OpenResult opened, raft::Time now) {
+    const ReplicaOptions& options, const Ports& ports, BootState boot,
+    raft::Time now) {
   if (absl::Status status = CheckOptions(options); !status.ok()) return status;
-  if (absl::Status status = CheckIdentity(options, opened.recovered.identity);
-      !status.ok()) {
+  const raft::storage::Identity& identity = boot.opened.recovered.identity;
+  if (absl::Status status = CheckIdentity(options, identity); !status.ok()) {
     return status;
   }
   return std::unique_ptr<Replica>(
-      new Replica(options, ports, std::move(opened), now));
+      new Replica(options, ports, std::move(boot), now));
 }
 
 Replica::Replica(const ReplicaOptions& options, const Ports& ports,
-                 raft::storage::OpenResult opened, raft::Time now)
+                 BootState boot, raft::Time now)
     : options_(options),
       ports_(ports),
-      storage_(std::move(opened.storage)),
-      identity_(opened.recovered.identity),
-      trace_(BeginTrace(options, ports, opened.recovered, now)),
+      storage_(std::move(boot.opened.storage)),
+      identity_(boot.opened.recovered.identity),
+      trace_(BeginTrace(options, ports, boot, now)),
       node_(MakeNodeConfig(options, identity_),
-            raft::Restored{.term = opened.recovered.term,
-                           .vote = opened.recovered.vote,
-                           .log = std::move(opened.recovered.log)},
+            RestoredFrom(&boot.opened.recovered),
+            boot.loaded.has_value()
+                ? *std::move(boot.loaded)
+                : LoadedState(options.limits.leases_per_check),
             now),
-      now_(now) {
+      now_(now),
+      worker_(std::make_shared<SnapshotWorker>(
+          SnapshotWorker::Options{
+              .data_dir = options.data_dir,
+              .owner = {.cluster = identity_.cluster, .node = identity_.node},
+              .leases_per_check = options.limits.leases_per_check,
+              .tell_state_bytes = ports.trace != nullptr},
+          ports.vfs, std::move(boot.opened.snapshots))) {
   CHECK(ports_.transport != nullptr);
   CHECK(ports_.disk != nullptr);
   for (const MemberStatus& member : options_.members) {
@@ -204,7 +252,8 @@ void Replica::OnTurnEnd() {
   if (trace_) trace_->TurnEnd();
   Step(raft::Flush{});
   // The disk first: its thread can begin while we talk to the network.
-  SubmitPersists();
+  SubmitWal();
+  SubmitBulk();
   SendQueued();
 }
 
@@ -259,40 +308,22 @@ void Replica::Perform(Effect* effect) {
                  [this](Reply& reply) { QueueToClient(&reply); },
                  [](raft::Probe&) {},  // for observers
                  [this](raft::Halt& halt) { Halt(halt); },
+                 [this](WriteSnapshot& write) { QueueBulk(std::move(write)); },
+                 [this](AbandonSnapshot& abandon) { QueueBulk(abandon); },
+                 [this](raft::ReadSnapshot& read) { QueueBulk(read); },
+                 [this](raft::StoreSnapshot& store) {
+                   if (bulk_.size() < kBulkQueueMax) {
+                     QueueBulk(std::move(store));
+                   } else {
+                     ++counters_.bulk_dropped;
+                   }
+                 },
+                 [this](ReleaseLog& release) {
+                   release_through_ =
+                       std::max(release_through_, release.through);
+                 },
              },
              *effect);
-}
-
-// Group commit: one job at a time, and everything that queued up behind it is
-// the next one, with one sync for all.
-void Replica::SubmitPersists() {
-  if (job_in_flight_ || persists_.empty()) return;
-  job_in_flight_ = true;
-  job_token_ = persists_.back().token;
-  ++last_job_;
-  ++counters_.syncs;
-  counters_.wal_records += persists_.size();
-  for (const raft::Persist& persist : persists_) {
-    counters_.wal_entries += persist.entries.size();
-  }
-  ports_.disk->Submit(
-      DiskLane::kWal, last_job_,
-      [storage = storage_, batch = std::exchange(persists_, {})] {
-        return storage->Append(batch);
-      });
-}
-
-void Replica::OnDiskDone(uint64_t job, absl::Status status) {
-  if (halted()) return;
-  if (trace_) trace_->DiskDone(job, status);
-  CHECK(job_in_flight_);
-  CHECK_EQ(job, last_job_);
-  if (!status.ok()) {
-    Halt("the log could not be written: " + status.ToString());
-    return;
-  }
-  job_in_flight_ = false;
-  Step(raft::PersistDone{job_token_});
 }
 
 void Replica::Halt(const raft::Halt& halt) {
@@ -313,6 +344,7 @@ void Replica::Halt(std::string reason) {
   dirty_.clear();
   deadlines_.clear();
   persists_.clear();
+  bulk_.clear();
 }
 
 StatusReply Replica::Status() const {
@@ -329,6 +361,10 @@ void Replica::AddCounters(StatusReply* status) const {
             std::string(ToString(static_cast<raft::FrameError>(i))),
         counters_.frames_refused[i]);
   }
+  counters.emplace_back("bulk_dropped", counters_.bulk_dropped);
+  counters.emplace_back("bulk_jobs", counters_.bulk_jobs);
+  counters.emplace_back("log_releases", counters_.log_releases);
+  counters.emplace_back("log_releases_failed", counters_.log_releases_failed);
   counters.emplace_back("clients_accepted", counters_.clients_accepted);
   counters.emplace_back("clients_overrun", counters_.clients_overrun);
   counters.emplace_back("frames_in", counters_.frames_in);

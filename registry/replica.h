@@ -16,6 +16,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -34,12 +35,23 @@
 #include "registry/node.h"
 #include "registry/node_io.h"
 #include "registry/ports.h"
+#include "registry/snapshot_worker.h"
 #include "registry/trace.h"
 
 namespace registry {
 
 inline constexpr size_t kPeerQueueBytesMax = 16 << 20;
 inline constexpr size_t kClientQueueBytesMax = 16 << 20;
+// Pieces of snapshots that wait for the bulk lane; more are dropped, and their
+// leader asks again.
+inline constexpr size_t kBulkQueueMax = 64;
+
+// What a replica begins with.
+struct BootState {
+  raft::storage::OpenResult opened;
+  std::optional<LoadedState> loaded;  // if there is a snapshot
+  std::string state_bytes;            // ... for the trace
+};
 
 struct ReplicaOptions {
   std::string data_dir;
@@ -96,8 +108,8 @@ class Replica : public TransportHandler {
   // Boot without the directory: on what storage gave back. For Boot, and for a
   // replay (replay.h), which has no directory; `ports.vfs` may be null.
   static absl::StatusOr<std::unique_ptr<Replica>> Start(
-      const ReplicaOptions& options, const Ports& ports,
-      raft::storage::OpenResult opened, raft::Time now);
+      const ReplicaOptions& options, const Ports& ports, BootState boot,
+      raft::Time now);
 
   // One loop turn of the host: OnTime first, then everything that arrived
   // (OnAccepted/OnOpened/OnBytes/OnClosed/OnDiskDone), then OnTurnEnd. A host
@@ -108,6 +120,9 @@ class Replica : public TransportHandler {
   void OnBytes(ConnectionId connection, std::string_view bytes) override;
   void OnClosed(ConnectionId connection) override;
   void OnDiskDone(uint64_t job, absl::Status status);
+  // OnDiskDone of a job of the bulk lane, for a replay, which does not run
+  // them.
+  void OnBulkDone(uint64_t job, absl::Status status, BulkResult result);
   void OnTurnEnd();
   // Within a turn: if this node leads, asks it to give leadership to `to`, or,
   // kNobody, to whom it thinks best. For a host that is about to stop.
@@ -166,6 +181,10 @@ class Replica : public TransportHandler {
     std::array<uint64_t, raft::kFrameErrors> frames_refused = {};
     uint64_t frames_in = 0;
     uint64_t frames_out = 0;
+    uint64_t bulk_jobs = 0;
+    uint64_t bulk_dropped = 0;  // StoreSnapshots: too many waited
+    uint64_t log_releases = 0;
+    uint64_t log_releases_failed = 0;
     uint64_t syncs = 0;        // WAL jobs: one sync each
     uint64_t wal_records = 0;  // Persists in them
     uint64_t wal_entries = 0;  // log entries in those
@@ -179,13 +198,17 @@ class Replica : public TransportHandler {
     uint64_t turns = 0;
   };
 
-  Replica(const ReplicaOptions& options, const Ports& ports,
-          raft::storage::OpenResult opened, raft::Time now);
+  Replica(const ReplicaOptions& options, const Ports& ports, BootState boot,
+          raft::Time now);
 
-  // replica.cc: the turn, the disk.
+  // replica.cc: the turn; replica_disk.cc: the disk.
   void Step(const Event& event);
   void Perform(Effect* effect);
-  void SubmitPersists();
+  void SubmitWal();
+  void SubmitRelease();
+  void SubmitBulk();
+  void QueueBulk(BulkWork work);
+  void OnWalDone(absl::Status status);
   void Halt(const raft::Halt& halt);
   void Halt(std::string reason);
   void AddCounters(StatusReply* status) const;
@@ -241,10 +264,16 @@ class Replica : public TransportHandler {
   // Connections without an accepted hello, or in the middle of a frame.
   std::set<std::pair<raft::Time, ConnectionId>> deadlines_;
 
+  uint64_t last_job_ = 0;                // of both lanes
   std::vector<raft::Persist> persists_;  // wait for the job in flight
-  uint64_t last_job_ = 0;
-  bool job_in_flight_ = false;
-  raft::PersistToken job_token_;  // the newest token of the job in flight
+  raft::Index release_through_;          // waits for it; 0: nothing
+  uint64_t wal_job_ = 0;                 // in flight; 0: none
+  raft::PersistToken wal_token_;         // its newest; 0: a release
+  // Shared with the jobs of the bulk lane.
+  std::shared_ptr<SnapshotWorker> worker_;
+  std::deque<BulkWork> bulk_;  // waits for the job in flight
+  uint64_t bulk_job_ = 0;      // in flight; 0: none
+  std::shared_ptr<BulkResult> bulk_result_;
 
   Counters counters_;
   Effects effects_;  // scratch of Step, empty between steps

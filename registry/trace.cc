@@ -1,6 +1,11 @@
 #include "registry/trace.h"
 
+#include <memory>
+#include <utility>
+#include <variant>
+
 #include "raft/check.h"
+#include "raft/codec.h"
 #include "raft/crc32c.h"
 #include "raft/digest.h"
 #include "raft/limits.h"
@@ -27,7 +32,108 @@ uint32_t LoadU32(std::string_view bytes) {
   return value;
 }
 
+void SetEntryId(raft::EntryId id, raft::wire::EntryId* out) {
+  out->set_index(id.index.value());
+  out->set_term(id.term.value());
+}
+
+void SetPeer(raft::NodeId peer, wire::TraceBulkDone* done) {
+  done->mutable_peer()->set_slot(peer.slot);
+  done->mutable_peer()->set_incarnation(peer.incarnation);
+}
+
+void SetMessage(const raft::Message& message, wire::TraceBulkDone* done) {
+  raft::EncodeMessage(message, done->mutable_peer_message());
+}
+
+// No message speaks of a later term than its own; a piece has none yet.
+void SetPiece(raft::SnapshotRequest piece, wire::TraceBulkDone* done) {
+  piece.term = piece.snapshot.last.term;
+  SetMessage(piece, done);
+}
+
+void SetAnswer(const Event& event, wire::TraceBulkDone* done) {
+  if (const auto* written = std::get_if<SnapshotWritten>(&event)) {
+    done->set_kind(wire::TraceBulkDone::WRITTEN);
+    done->set_failed(written->failed);
+    SetPiece({.snapshot = written->snapshot}, done);
+  } else if (const auto* read = std::get_if<raft::SnapshotRead>(&event)) {
+    done->set_kind(wire::TraceBulkDone::READ);
+    done->set_failed(read->failed);
+    SetPeer(read->to, done);
+    if (!read->failed) SetPiece(read->piece, done);
+  } else if (const auto* stored = std::get_if<raft::SnapshotStored>(&event)) {
+    done->set_kind(wire::TraceBulkDone::STORED);
+    SetPeer(stored->from, done);
+    SetMessage(raft::SnapshotReply{.snapshot = stored->snapshot,
+                                   .at = stored->at,
+                                   .next = stored->next},
+               done);
+  } else {
+    const auto& received = std::get<StateReceived>(event);
+    done->set_kind(wire::TraceBulkDone::RECEIVED);
+    SetPeer(received.received.from, done);
+    SetMessage(raft::SnapshotReply{.snapshot = received.received.snapshot,
+                                   .at = received.received.at},
+               done);
+  }
+}
+
+absl::StatusOr<BulkResult> Received(const raft::SnapshotReply& told,
+                                    raft::NodeId from,
+                                    std::string_view state_bytes,
+                                    size_t leases_per_check, raft::Time now) {
+  absl::StatusOr<LoadedState> loaded =
+      LoadState(state_bytes, leases_per_check, now);
+  if (!loaded.ok()) return loaded.status();
+  StateReceived received{
+      .received = {.from = from, .snapshot = told.snapshot, .at = told.at},
+      .digest_high = loaded->state.digest().high,
+      .digest_low = loaded->state.digest().low};
+  received.state = std::make_shared<LoadedState>(*std::move(loaded));
+  return BulkResult{.event = std::move(received)};
+}
+
 }  // namespace
+
+absl::StatusOr<BulkResult> BulkResultOf(const wire::TraceBulkDone& done,
+                                        std::string_view state_bytes,
+                                        size_t leases_per_check) {
+  if (done.kind() == wire::TraceBulkDone::NOTHING) return BulkResult();
+  const raft::NodeId peer{static_cast<uint8_t>(done.peer().slot()),
+                          done.peer().incarnation()};
+  if (done.kind() == wire::TraceBulkDone::READ && done.failed()) {
+    return BulkResult{.event = raft::SnapshotRead{.to = peer, .failed = true}};
+  }
+  raft::Message message;
+  const bool decoded = raft::DecodeMessage(done.peer_message(), &message);
+  auto* piece = std::get_if<raft::SnapshotRequest>(&message);
+  if (piece != nullptr) piece->term = raft::Term(0);
+  const auto* reply = std::get_if<raft::SnapshotReply>(&message);
+  if (decoded && piece != nullptr &&
+      done.kind() == wire::TraceBulkDone::WRITTEN) {
+    return BulkResult{.event = SnapshotWritten{.snapshot = piece->snapshot,
+                                               .failed = done.failed()}};
+  }
+  if (decoded && piece != nullptr && done.kind() == wire::TraceBulkDone::READ) {
+    return BulkResult{.event = raft::SnapshotRead{.to = peer,
+                                                  .failed = done.failed(),
+                                                  .piece = *piece}};
+  }
+  if (decoded && reply != nullptr &&
+      done.kind() == wire::TraceBulkDone::STORED) {
+    return BulkResult{.event = raft::SnapshotStored{.from = peer,
+                                                    .snapshot = reply->snapshot,
+                                                    .at = reply->at,
+                                                    .next = reply->next}};
+  }
+  if (decoded && reply != nullptr &&
+      done.kind() == wire::TraceBulkDone::RECEIVED) {
+    return Received(*reply, peer, state_bytes, leases_per_check,
+                    raft::Time(done.asked_at()));
+  }
+  return absl::DataLossError("a job of the bulk lane answered nonsense");
+}
 
 void AppendTraceRecord(std::string_view record, std::string* file) {
   CHECK_LE(record.size(), kRecordBytesMax);
@@ -48,6 +154,7 @@ uint64_t RecoveredDigest(const raft::storage::Recovered& recovered) {
   digest.Add(recovered.term);
   digest.Add(recovered.vote);
   digest.Add(recovered.log);
+  if (recovered.base != raft::EntryId()) digest.Add(recovered.base);
   return digest.value();
 }
 
@@ -58,13 +165,20 @@ void TraceWriter::Append() {
 }
 
 void TraceWriter::Begin(wire::TraceHeader header,
-                        const raft::storage::Recovered& recovered) {
+                        const raft::storage::Recovered& recovered,
+                        std::string_view state_bytes) {
   header.set_version(kTraceVersion);
   header.set_term(recovered.term.value());
   header.mutable_vote()->set_slot(recovered.vote.slot);
   header.mutable_vote()->set_incarnation(recovered.vote.incarnation);
   header.set_log_entries(recovered.log.size());
   header.set_recovered_digest(RecoveredDigest(recovered));
+  if (recovered.snapshot.has_value()) {
+    const raft::storage::SnapshotId& id = recovered.snapshot->id;
+    SetEntryId({id.index, id.term}, header.mutable_snapshot());
+    SetEntryId(recovered.base, header.mutable_base());
+    header.set_state_bytes(state_bytes.size());
+  }
   *record_.mutable_header() = std::move(header);
   Append();
   size_t next = 0;
@@ -83,6 +197,30 @@ void TraceWriter::Begin(wire::TraceHeader header,
     }
     Append();
   }
+  AppendState(state_bytes);
+}
+
+void TraceWriter::AppendState(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const std::string_view part = bytes.substr(0, kEntriesBytesPerRecord);
+    record_.mutable_state()->set_bytes(part.data(), part.size());
+    Append();
+    bytes.remove_prefix(part.size());
+  }
+}
+
+void TraceWriter::BulkDone(uint64_t job, const absl::Status& status,
+                           const BulkResult& result) {
+  AppendState(result.state_bytes);
+  wire::TraceBulkDone* done = record_.mutable_bulk_done();
+  done->Clear();
+  done->set_job(job);
+  done->set_code(static_cast<uint32_t>(status.code()));
+  done->set_message(std::string(status.message()));
+  done->set_state_bytes(result.state_bytes.size());
+  done->set_asked_at(result.asked_at.micros());
+  if (result.event.has_value()) SetAnswer(*result.event, done);
+  Append();
 }
 
 void TraceWriter::Time(raft::Time now) {

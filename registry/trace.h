@@ -25,6 +25,7 @@
 #include "registry/node_io.h"
 #include "registry/ports.h"
 #include "registry/protocol.h"
+#include "registry/snapshot_worker.h"
 #include "registry/trace.pb.h"
 
 namespace registry {
@@ -39,6 +40,12 @@ uint64_t StepDigest(const Event& event, const Effects& effects);
 // The digest of what storage gave back.
 uint64_t RecoveredDigest(const raft::storage::Recovered& recovered);
 
+// The event of a job of the bulk lane, but for a state, which `state_bytes`
+// becomes. DataLoss: the record makes no sense.
+absl::StatusOr<BulkResult> BulkResultOf(const wire::TraceBulkDone& done,
+                                        std::string_view state_bytes,
+                                        size_t leases_per_check);
+
 // Writes the records of one replica's life, in the order of the calls.
 class TraceWriter {
  public:
@@ -48,7 +55,8 @@ class TraceWriter {
   // First: everything that the replica is made of. The caller fills in the
   // options; term, vote, log and digest are added here.
   void Begin(wire::TraceHeader header,
-             const raft::storage::Recovered& recovered);
+             const raft::storage::Recovered& recovered,
+             std::string_view state_bytes);
 
   void Time(raft::Time now);
   void Accepted(ConnectionId connection, Listener listener);
@@ -56,6 +64,8 @@ class TraceWriter {
   void Bytes(ConnectionId connection, std::string_view bytes);
   void Closed(ConnectionId connection);
   void DiskDone(uint64_t job, const absl::Status& status);
+  void BulkDone(uint64_t job, const absl::Status& status,
+                const BulkResult& result);
   void TurnEnd();
   void HandOver(raft::NodeId to);
 
@@ -65,6 +75,7 @@ class TraceWriter {
 
  private:
   void Append();
+  void AppendState(std::string_view bytes);
 
   TraceSink* const sink_;
   wire::TraceRecord record_;  // scratch, with its allocations

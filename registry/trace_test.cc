@@ -1,5 +1,6 @@
 #include "registry/trace.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -143,6 +144,107 @@ TEST(TraceLimitsTest, ANodeRunsAgainWithTheLimitsThatItHad) {
   records[0].mutable_header()->mutable_limits()->set_waiting_reads(0);
   EXPECT_EQ(ReplayTrace(Write(records)).status().code(),
             absl::StatusCode::kInvalidArgument);
+}
+
+// A member that was away for longer than the log is kept gets a snapshot, dies,
+// and begins its next life with it. All of that runs again without any disk.
+class TraceSnapshotTest : public testing::Test {
+ protected:
+  TraceSnapshotTest() : world(3) {
+    for (size_t i = 0; i < 3; ++i) {
+      world.TraceFrom(i);
+      EXPECT_TRUE(world.Boot(i, Options(i)).ok());
+    }
+    leader = world.Leader();
+    away = (leader + 1) % 3;
+    Write("before");
+    world.Kill(away);
+    world.trace(away).file.clear();
+    Write("meanwhile");
+    EXPECT_TRUE(world.Boot(away, Options(away)).ok());
+    world.Run(Millis(1000));
+    Write("after");
+  }
+
+  ReplicaOptions Options(size_t i) {
+    ReplicaOptions options = world.Options(i);
+    options.limits.snapshot_bytes = 500;
+    options.limits.snapshot_slice_bytes = 100;
+    return options;
+  }
+
+  void Write(const std::string& name) {
+    ReplicaHarness::Outsider* client = world.Client(leader);
+    const SessionId session =
+        world
+            .Do(client, Command{.operation = OpenSession{name + "-session",
+                                                         Millis(5000)}})
+            .session;
+    uint64_t sequence = 0;
+    const auto run = [&](Operation operation) {
+      EXPECT_EQ(world
+                    .Do(client, Command{.session = session,
+                                        .sequence = Sequence(++sequence),
+                                        .operation = std::move(operation)})
+                    .error,
+                Error::kOk);
+    };
+    run(CreateRegistry{"r"});
+    for (int i = 0; i < 40; ++i) {
+      run(Register{"r", name + std::to_string(i), "value"});
+    }
+    world.Run(Millis(100));
+  }
+
+  uint64_t Counter(size_t i, const std::string& name) {
+    for (const auto& [counter, value] : world.replica(i).Status().counters) {
+      if (counter == name) return value;
+    }
+    ADD_FAILURE() << "no counter " << name;
+    return 0;
+  }
+
+  void RunsAgain(size_t i) {
+    const absl::StatusOr<ReplayReport> report =
+        ReplayTrace(world.trace(i).file);
+    ASSERT_TRUE(report.ok()) << report.status();
+    EXPECT_FALSE(report->mismatch.has_value()) << report->mismatch->what;
+    EXPECT_EQ(report->digest, world.replica(i).node().state().digest());
+    EXPECT_EQ(report->digest, world.replica(leader).node().state().digest());
+  }
+
+  ReplicaHarness world;
+  size_t leader = 0;
+  size_t away = 0;
+};
+
+TEST_F(TraceSnapshotTest, WhatWasInstalledAndBegunWithRunsAgain) {
+  EXPECT_GT(Counter(leader, "snapshots_taken"), 2u);
+  EXPECT_GT(Counter(leader, "log_releases"), 0u);
+  EXPECT_GT(world.replica(leader).node().raft().base().index, raft::Index(40));
+  EXPECT_EQ(Counter(away, "snapshots_installed"), 1u);
+  RunsAgain(away);
+  RunsAgain(leader);
+
+  world.Kill(away);
+  world.trace(away).file.clear();
+  EXPECT_TRUE(world.Boot(away, Options(away)).ok());
+  world.Run(Millis(500));
+  std::vector<wire::TraceRecord> records = Parse(world.trace(away).file);
+  EXPECT_GT(records[0].header().base().index(), 40u);
+  EXPECT_GT(records[0].header().state_bytes(), 1000u);
+  RunsAgain(away);
+
+  // A state that is not the one recorded is found.
+  const auto state = std::find_if(records.begin(), records.end(),
+                                  [](const wire::TraceRecord& record) {
+                                    return record.kind_case() == Kind::kState;
+                                  });
+  ASSERT_NE(state, records.end());
+  std::string* bytes = state->mutable_state()->mutable_bytes();
+  bytes->back() ^= 1;
+  EXPECT_EQ(ReplayTrace(::registry::Write(records)).status().code(),
+            absl::StatusCode::kDataLoss);
 }
 
 TEST_F(TraceTest, AFlippedInputByteIsFoundAtItsStep) {

@@ -365,16 +365,22 @@ void Cluster::Die(uint32_t node, bool power, int64_t down_us) {
   if (!budget_.lost(node)) ScheduleRestart(node, down_us);
 }
 
-// A job that runs on the disk's thread got as far as some file operation.
+// The jobs that run on the disk's threads got as far as some file operation.
 void Cluster::LeaveJobHalfDone(uint32_t node) {
   Node& dying = at(node);
-  std::function<absl::Status()> work =
-      dying.queue.TakeRunning(registry::DiskLane::kWal);
-  if (work == nullptr) return;
-  Draws draws(options_.seed, Stream::kCrash, node, dying.crashes, 1);
-  dying.file_operations = static_cast<uint32_t>(draws.Below(8));
-  (void)work();
-  effects_.crashes_in_disk_jobs += dying.disk.dead();
+  // One after the other, and the one that came second gets nowhere if the first
+  // was cut short: as good as any order that two threads have.
+  constexpr registry::DiskLane kLanes[] = {registry::DiskLane::kWal,
+                                           registry::DiskLane::kBulk};
+  for (uint64_t i = 0; i < std::size(kLanes) && !dying.disk.dead(); ++i) {
+    std::function<absl::Status()> work = dying.queue.TakeRunning(kLanes[i]);
+    if (work == nullptr) continue;
+    Draws draws(options_.seed, Stream::kCrash, node, dying.crashes, 1 + 2 * i);
+    dying.file_operations = static_cast<uint32_t>(draws.Below(8));
+    (void)work();
+    dying.file_operations.reset();
+    effects_.crashes_in_disk_jobs += dying.disk.dead();
+  }
 }
 
 // --------------------------------------------------------------- observers
@@ -513,6 +519,9 @@ void Cluster::AddCounters(const Replica& replica, ClusterEffects* effects) {
   for (const auto& [name, count] : replica.Status().counters) {
     if (name == "peer_queues_full") effects->peer_queues_full += count;
     if (name == "clients_overrun") effects->client_queues_full += count;
+    if (name == "snapshots_taken") effects->snapshots_taken += count;
+    if (name == "snapshots_installed") effects->snapshots_installed += count;
+    if (name == "log_releases") effects->log_releases += count;
   }
 }
 

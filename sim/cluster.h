@@ -105,6 +105,9 @@ struct ClusterEffects {
   uint64_t clean_stops = 0;
   uint64_t transfers_begun = 0;  // of leadership
   uint64_t campaigns_asked = 0;  // begun because a leader said so
+  uint64_t snapshots_taken = 0;
+  uint64_t snapshots_installed = 0;  // another node's, by a running node
+  uint64_t log_releases = 0;
   bool operator==(const ClusterEffects&) const = default;
   template <typename F>
   void Fields(F&& f) const {
@@ -129,7 +132,10 @@ struct ClusterEffects {
         f("client_queues_full", client_queues_full),
         f("clocks_changed", clocks_changed), f("terms_begun", terms_begun),
         f("clean_stops", clean_stops), f("transfers_begun", transfers_begun),
-        f("campaigns_asked", campaigns_asked);
+        f("campaigns_asked", campaigns_asked),
+        f("snapshots_taken", snapshots_taken),
+        f("snapshots_installed", snapshots_installed),
+        f("log_releases", log_releases);
   }
 };
 

@@ -30,7 +30,7 @@ ClusterChecker::ClusterChecker(uint32_t nodes, Violations* violations,
                                ApplyWitness* witness)
     : violations_(violations),
       witness_(witness),
-      nodes_(nodes),
+      nodes_(nodes, NodeView(&committed_)),
       promises_(nodes),
       lease_ends_(nodes) {}
 
@@ -51,21 +51,50 @@ void ClusterChecker::OnBoot(uint32_t node, const registry::Node& booted,
   lease_ends_.OnBoot(node);
   view.reads_forwarded = 0;
   view.expiries_refused = 0;
-  std::vector<Mark> log;
-  uint64_t chain = 0;
-  for (Index i(1); i <= raft.last_index(); ++i) {
-    log.push_back(NextMark(chain, raft.entry(i)));
-    chain = log.back().chain;
-    matching_.OnEntry(node, i, log.back(), violations_);
+  DiskState found{.term = raft.term(),
+                  .vote = raft.vote(),
+                  .covered = raft.snapshot().index};
+  if (!StartLog(raft.base(), &found.log)) {
+    return Report("durable_log", node,
+                  "its log begins behind index " + Text(raft.base().index) +
+                      " of term " + Text(raft.base().term) +
+                      ", which is not committed");
   }
-  Report("durable_log", node,
-         view.disk.OnBoot({raft.term(), raft.vote(), std::move(log)}, granted));
+  uint64_t chain = found.log.empty() ? 0 : found.log.back().chain;
+  for (Index i = raft.base().index + 1; i <= raft.last_index(); ++i) {
+    found.log.push_back(NextMark(chain, raft.entry(i)));
+    chain = found.log.back().chain;
+    matching_.OnEntry(node, i, found.log.back(), violations_);
+  }
+  Report("durable_log", node, view.disk.OnBoot(std::move(found), granted));
   if (granted != nullptr) {
     votes_.Forget(node, view.disk.state().term, view.disk.state().vote);
   }
   view.before = raft::Summarize(raft);
   view.applied = booted.state().applied();
+  // The state of a snapshot is that of the log up to it.
+  agreement_.OnApplied(node, view.applied, booted.state().digest(),
+                       violations_);
+  agreement_.ForEachSessionChange(Index(0), view.applied,
+                                  [&](const registry::SessionChange& change) {
+                                    lease_ends_.OnSessionChange(node, change);
+                                  });
   CheckInvariants(node, raft, view.before);
+}
+
+bool ClusterChecker::StartLog(raft::EntryId base,
+                              std::vector<Mark>* log) const {
+  if (base.index == Index(0)) return true;
+  if (base.index > committed_.last()) return false;
+  for (Index i(1); i <= base.index; ++i) log->push_back(committed_.at(i));
+  return log->back().term == base.term;
+}
+
+// Also of what a snapshot took the place of; Term(0) where there is nothing.
+Term ClusterChecker::TermAt(const raft::Raft& raft, Index index) const {
+  if (index > raft.last_index()) return Term(0);
+  if (raft.KnowsTermAt(index)) return raft.TermAt(index);
+  return index <= committed_.last() ? committed_.at(index).term : Term(0);
 }
 
 void ClusterChecker::CheckInvariants(uint32_t node, const raft::Raft& raft,
@@ -74,11 +103,8 @@ void ClusterChecker::CheckInvariants(uint32_t node, const raft::Raft& raft,
   for (std::string& text : raft::Invariants::CheckAtRest(now)) {
     Report("raft_invariants", node, std::move(text));
   }
-  const auto term_at = [&raft](Index index) {
-    return index <= raft.last_index() ? raft.TermAt(index) : Term(0);
-  };
-  const raft::Invariants::LaterTerms later{term_at(before.commit),
-                                           term_at(before.last)};
+  const raft::Invariants::LaterTerms later{TermAt(raft, before.commit),
+                                           TermAt(raft, before.last)};
   for (std::string& text :
        raft::Invariants::CheckTransition(before, now, later)) {
     Report("raft_invariants", node, std::move(text));
@@ -155,6 +181,9 @@ void ClusterChecker::OnEvent(uint32_t node, std::optional<Term> leads_in,
                              const registry::Event& event) {
   if (const auto* done = std::get_if<raft::PersistDone>(&event)) {
     Report("durable_log", node, nodes_[node].disk.OnPersistDone(done->token));
+  } else if (const auto* received =
+                 std::get_if<registry::StateReceived>(&event)) {
+    nodes_[node].disk.OnSnapshot(received->received.snapshot.index);
   } else if (const auto* tick = std::get_if<raft::Tick>(&event)) {
     lease_ends_.OnTick(node, tick->now);
   } else if (const auto* received =
@@ -190,6 +219,12 @@ void ClusterChecker::OnApplied(uint32_t node,
 void ClusterChecker::OnPersist(uint32_t node, bool leads,
                                const raft::Persist& persist) {
   DurableLog& disk = nodes_[node].disk;
+  if (persist.base != raft::EntryId()) {
+    for (Index i = persist.base.index + 1; i <= Index(disk.asked().size());
+         ++i) {
+      committed_.OnDropped(node, i, disk.asked()[i.value() - 1], violations_);
+    }
+  }
   if (persist.truncate_from > Index(0)) {
     for (Index i = persist.truncate_from; i <= Index(disk.asked().size());
          ++i) {
@@ -257,11 +292,10 @@ void ClusterChecker::OnLeadersMessage(uint32_t node, const raft::Raft& raft,
            "sends " + Describe(send) + ", but does not lead in that term");
   }
   if (raft.role() != raft::Role::kLeader) return;
-  Speaker speaker{
-      .term = raft.term(),
-      .commit = raft.commit(),
-      .last = raft.last_index(),
-      .term_at = [&raft](Index index) { return raft.TermAt(index); }};
+  Speaker speaker{.term = raft.term(),
+                  .commit = raft.commit(),
+                  .last = raft.last_index(),
+                  .term_at = [&](Index index) { return TermAt(raft, index); }};
   for (const raft::Peer& peer : raft.peers()) {
     if (peer.id == send.to) speaker.match = peer.progress.match();
   }
@@ -296,13 +330,25 @@ std::optional<Mark> ClusterChecker::MarkAt(uint32_t node,
                                            const raft::Raft& raft,
                                            Index index) const {
   if (index > raft.last_index()) return std::nullopt;
+  // What a snapshot took the place of is committed.
+  const Index base = raft.base().index;
+  if (base > Index(0) && index <= base && base <= committed_.last()) {
+    return committed_.at(index);
+  }
   const std::vector<Mark>& asked = nodes_[node].disk.asked();
   // Equal terms at one index are equal logs (log matching, checked apart).
   uint64_t known = std::min<uint64_t>(index.value(), asked.size());
-  while (known > 0 && asked[known - 1].term != raft.TermAt(Index(known))) {
+  while (known > base.value() &&
+         asked[known - 1].term != raft.TermAt(Index(known))) {
     --known;
   }
-  Mark mark = known > 0 ? asked[known - 1] : Mark{};
+  known = std::max(known, base.value());
+  Mark mark;
+  if (known > base.value()) {
+    mark = asked[known - 1];
+  } else if (base > Index(0) && base <= committed_.last()) {
+    mark = committed_.at(base);
+  }
   for (Index i(known + 1); i <= index; ++i) {
     mark = NextMark(mark.chain, raft.entry(i));
   }
@@ -332,7 +378,7 @@ void ClusterChecker::AdvanceCommit(uint32_t node, const registry::Node& stepped,
   }
   for (Index i = known + 1; i <= to; ++i) {
     const std::optional<Mark> mark = MarkAt(node, raft, i);
-    if (!mark.has_value()) {
+    if (!mark.has_value() || i <= raft.base().index) {
       return Report("committed_log", node, "commits beyond its log");
     }
     committed_.OnCommitted(node, i, *mark, raft.term(), DurableCopies(i, *mark),

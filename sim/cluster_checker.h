@@ -60,11 +60,14 @@ class ClusterChecker {
   const CommittedLog& committed_log() const { return committed_; }
   const DurableLog& disk(uint32_t node) const { return nodes_.at(node).disk; }
   const registry::StateMachine& state() const { return agreement_.state(); }
+  // The marks of what a log has lost up to `base`. False: not committed.
+  bool StartLog(raft::EntryId base, std::vector<Mark>* log) const;
   uint64_t leaders() const { return elections_.leaders(); }
   uint64_t commands_repeated() const { return once_.repeated(); }
 
  private:
   struct NodeView {
+    explicit NodeView(const CommittedLog* committed) : disk(committed) {}
     const raft::Raft* raft = nullptr;  // nullptr while it is down
     uint64_t life = 0;
     DurableLog disk;
@@ -94,19 +97,20 @@ class ClusterChecker {
   void AdvanceCommit(uint32_t node, const registry::Node& stepped,
                      raft::Index from);
   void OnCommitted(const raft::Entry& entry);
+  raft::Term TermAt(const raft::Raft& raft, raft::Index index) const;
   std::optional<Mark> MarkAt(uint32_t node, const raft::Raft& raft,
                              raft::Index index) const;
   uint32_t DurableCopies(raft::Index index, const Mark& mark) const;
 
   Violations* const violations_;
   ApplyWitness* const witness_;  // may be nullptr
+  CommittedLog committed_;
   std::vector<NodeView> nodes_;
   LeaderClocks leader_clocks_;
   Instant now_;
   ElectionSafety elections_;
   VoteOnce votes_;
   LogMatching matching_;
-  CommittedLog committed_;
   StateAgreement agreement_;
   UniqueOwner owners_;
   NoGhosts ghosts_;

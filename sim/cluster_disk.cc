@@ -35,8 +35,15 @@ absl::StatusOr<DiskState> Cluster::Recover(SimDisk disk) const {
   absl::StatusOr<raft::storage::OpenResult> opened =
       raft::storage::Open(&disk, kDataDir, options_.storage);
   if (!opened.ok()) return opened.status();
-  DiskState state{opened->recovered.term, opened->recovered.vote, {}};
-  uint64_t chain = 0;
+  DiskState state{.term = opened->recovered.term,
+                  .vote = opened->recovered.vote};
+  if (opened->recovered.snapshot.has_value()) {
+    state.covered = opened->recovered.snapshot->id.index;
+  }
+  if (!checker_->StartLog(opened->recovered.base, &state.log)) {
+    return absl::InternalError("the log begins behind what is committed");
+  }
+  uint64_t chain = state.log.empty() ? 0 : state.log.back().chain;
   for (const raft::Entry& entry : opened->recovered.log) {
     state.log.push_back(NextMark(chain, entry));
     chain = state.log.back().chain;

@@ -25,8 +25,21 @@ std::string DurableLog::OnPersist(const raft::Persist& persist) {
   if (persist.truncate_from > Index(0)) {
     keep = std::min<uint64_t>(keep, persist.truncate_from.value() - 1);
   }
-  Pending pending{persist.token, persist.term, persist.vote, keep, {}};
+  if (persist.base != raft::EntryId()) keep = 0;
+  Pending pending{.token = persist.token,
+                  .term = persist.term,
+                  .vote = persist.vote,
+                  .keep = keep,
+                  .base = persist.base.index};
   asked_.resize(keep);
+  if (pending.base > committed_->last()) {
+    return "a snapshot up to index " + Text(pending.base) +
+           " is to take the log's place, but that is not committed";
+  }
+  for (Index i(1); i <= pending.base; ++i) {
+    asked_.push_back(committed_->at(i));
+    pending.marks.push_back(asked_.back());
+  }
   for (const raft::Entry& entry : persist.entries) {
     if (entry.index != Index(asked_.size() + 1)) {
       return "a persist skips from index " + std::to_string(asked_.size()) +
@@ -68,7 +81,31 @@ std::string DurableLog::OnPersistDone(raft::PersistToken token) {
     newest_.persists.push_back(std::move(pending_.front()));
     pending_.pop_front();
   }
+  SetFound();
   return "";
+}
+
+void DurableLog::OnSnapshot(Index last) {
+  durable_.covered = std::max(durable_.covered, last);
+  SetFound();
+}
+
+void DurableLog::SetFound() { found_ = Found(durable_, durable_.covered); }
+
+DiskState DurableLog::Found(DiskState state, Index covered) const {
+  state.covered = covered;
+  if (covered == Index(0) || covered > committed_->last()) return state;
+  const Mark& end = committed_->at(covered);
+  const uint64_t size = covered.value();
+  if (state.log.size() >= size && state.log[size - 1] == end) return state;
+  state.log.clear();
+  for (Index i(1); i <= covered; ++i) state.log.push_back(committed_->at(i));
+  // Nothing was said in a term that the log does not know.
+  if (end.term > state.term) {
+    state.term = end.term;
+    state.vote = raft::kNobody;
+  }
+  return state;
 }
 
 std::string DurableLog::Describe(const DiskState& state) {
@@ -78,11 +115,13 @@ std::string DurableLog::Describe(const DiskState& state) {
 }
 
 bool DurableLog::Explains(const DiskState& held) const {
-  if (Same(held, durable_)) return true;
+  // One that is whole may not be confirmed yet.
+  const Index covered = std::max(held.covered, durable_.covered);
+  if (Same(held, Found(durable_, covered))) return true;
   DiskState state = durable_;
   for (const Pending& pending : pending_) {
     Apply(pending, &state);
-    if (Same(held, state)) return true;
+    if (Same(held, Found(state, covered))) return true;
   }
   return false;
 }
@@ -90,8 +129,11 @@ bool DurableLog::Explains(const DiskState& held) const {
 bool DurableLog::MayBeLeft(const DiskState& left,
                            const DiskState& before) const {
   DiskState state = durable_;
+  const Index covered = std::max(left.covered, durable_.covered);
   std::vector<Pending> persists(pending_.begin(), pending_.end());
-  if (Same(before, durable_)) {  // else the newest batch is not confirmed yet
+  if (Same(before,
+           Found(durable_,
+                 covered))) {  // else the newest batch is not confirmed yet
     state.term = newest_.term_before;
     state.vote = newest_.vote_before;
     state.log.resize(newest_.kept);
@@ -100,15 +142,16 @@ bool DurableLog::MayBeLeft(const DiskState& left,
     persists = newest_.persists;
   }
   for (const Pending& persist : persists) {
-    if (Same(before, state)) return false;  // that would be no less
-    if (Same(left, state)) return true;
+    const DiskState found = Found(state, covered);
+    if (Same(before, found)) return false;  // that would be no less
+    if (Same(left, found)) return true;
     Apply(persist, &state);
   }
   return false;
 }
 
 std::string DurableLog::OnBoot(DiskState booted, const DiskState* granted) {
-  const std::string promised = Describe(durable_);
+  const std::string promised = Describe(found_);
   const size_t unconfirmed = pending_.size();
   const bool found =
       Explains(booted) || (granted != nullptr && Same(booted, *granted));
@@ -116,6 +159,7 @@ std::string DurableLog::OnBoot(DiskState booted, const DiskState* granted) {
   newest_ = {};
   durable_ = std::move(booted);
   asked_ = durable_.log;
+  found_ = durable_;
   if (found) return "";
   return "the disk had confirmed " + promised + " and was asked for " +
          std::to_string(unconfirmed) + " persists more; it came back with " +

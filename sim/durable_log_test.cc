@@ -29,6 +29,13 @@ class DurableLogTest : public testing::Test {
  protected:
   // Two persists, of which the first is confirmed.
   DurableLogTest() {
+    Violations violations;
+    const std::vector<Mark> marks = Marks({one, other, third});
+    for (uint64_t i = 1; i <= marks.size(); ++i) {
+      committed.OnCommitted(0, Index(i), marks[i - 1], Term(2), 2, 2,
+                            &violations);
+    }
+    EXPECT_TRUE(violations.empty());
     EXPECT_EQ(log.OnPersist(MakePersist(1, 1, kN1, {one, two})), "");
     EXPECT_EQ(log.OnPersist(MakePersist(2, 2, kN2, {other}, 2)), "");
     EXPECT_EQ(log.OnPersistDone(PersistToken(1)), "");
@@ -36,7 +43,10 @@ class DurableLogTest : public testing::Test {
   const Entry one = MakeEntry(1, 1);
   const Entry two = MakeEntry(2, 1);
   const Entry other = MakeEntry(2, 2, "other");
-  DurableLog log;
+  // Of the three first entries, as the cluster has committed them.
+  const Entry third = MakeEntry(3, 2);
+  CommittedLog committed;
+  DurableLog log{&committed};
 };
 
 TEST_F(DurableLogTest, FollowsWhatWasAskedAndWhatWasConfirmed) {
@@ -69,6 +79,44 @@ TEST_F(DurableLogTest, RefusesHalfOfAPersist) {
   EXPECT_NE(log.OnBoot({Term(2), kN2, Marks({one, two})}), "");
   // ... and what nobody wrote.
   EXPECT_NE(log.OnBoot({Term(3), kN2, {}}), "");
+}
+
+// A snapshot takes the place of a log that does not hold its end, even before
+// the log says so itself; of one that does, of nothing.
+TEST_F(DurableLogTest, ASnapshotStandsInForTheLog) {
+  log.OnSnapshot(Index(2));
+  EXPECT_EQ(log.durable(), Marks({one, other}));
+  EXPECT_EQ(log.durable_term(), Term(2));
+  EXPECT_EQ(log.durable_vote(), raft::kNobody);
+  EXPECT_EQ(log.OnPersistDone(PersistToken(2)), "");
+  EXPECT_EQ(log.durable_vote(), kN2);
+  EXPECT_NE(
+      log.OnBoot({.term = Term(1), .vote = kN1, .log = Marks({one, two})}), "");
+}
+TEST_F(DurableLogTest, ASnapshotThatIsThereNeedNotBeConfirmed) {
+  EXPECT_EQ(log.OnBoot({.term = Term(2),
+                        .log = Marks({one, other, third}),
+                        .covered = Index(3)}),
+            "");
+}
+TEST_F(DurableLogTest, RefusesALogThatEndsBeforeItsSnapshot) {
+  log.OnSnapshot(Index(3));
+  EXPECT_NE(log.OnBoot({.term = Term(2),
+                        .vote = kN2,
+                        .log = Marks({one, other}),
+                        .covered = Index(0)}),
+            "");
+}
+TEST_F(DurableLogTest, FollowsALogThatASnapshotTookThePlaceOf) {
+  Persist persist = MakePersist(3, 2, kN2, {MakeEntry(4, 2)});
+  persist.base = {Index(3), Term(2)};
+  log.OnSnapshot(Index(3));
+  EXPECT_EQ(log.OnPersist(persist), "");
+  EXPECT_EQ(log.OnPersistDone(PersistToken(3)), "");
+  EXPECT_EQ(log.durable(), Marks({one, other, third, MakeEntry(4, 2)}));
+  persist.token = PersistToken(4);
+  persist.base = {Index(9), Term(2)};
+  EXPECT_NE(log.OnPersist(persist), "") << "not committed";
 }
 
 // Damage that was allowed excuses exactly what it was to leave.

@@ -67,6 +67,11 @@ std::string WhyNotOnDisk(const raft::Message& message, raft::NodeId self,
   if (ack != nullptr && ack->accepted && ack->match > Index(disk.log->size())) {
     return "the log on the disk ends at " + std::to_string(disk.log->size());
   }
+  const auto* told = std::get_if<raft::SnapshotReply>(&message);
+  if (told != nullptr && told->installed &&
+      told->match > Index(disk.log->size())) {
+    return "the log on the disk ends at " + std::to_string(disk.log->size());
+  }
   return "";
 }
 

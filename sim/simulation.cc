@@ -484,6 +484,9 @@ void World::CountTransfers(SimulationResult* result) const {
       {"transfers_begun", cluster.transfers_begun},
       {"campaigns_asked", cluster.campaigns_asked},
       {"transfers_done", workload_.effects().transfers_done},
+      {"snapshots_taken", cluster.snapshots_taken},
+      {"snapshots_installed", cluster.snapshots_installed},
+      {"log_releases", cluster.log_releases},
   };
   result->counts.insert(result->counts.end(), counts.begin(), counts.end());
 }

@@ -76,8 +76,9 @@ TEST(SmokeTest, FortySeedsOfMembership) {
     }
     for (const auto& [name, count] : result.counts) counts[name] += count;
   }
-  for (const std::string_view name : {"clean_stops", "transfers_begun",
-                                      "campaigns_asked", "transfers_done"}) {
+  for (const std::string_view name :
+       {"clean_stops", "transfers_begun", "campaigns_asked", "transfers_done",
+        "snapshots_taken", "snapshots_installed", "log_releases"}) {
     EXPECT_GT(counts[std::string(name)], 0u) << name << " never happened";
   }
 }

@@ -289,6 +289,48 @@ TEST(WalRetention, PowerCutAtEveryOperation) {
   }
 }
 
+// The first record that is left may remove entries that stood in segments which
+// are gone (simulate --seed=133 --profile=membership, before it could).
+TEST(WalRetention, ARecordMayGoBackIntoSegmentsThatAreGone) {
+  SimDisk disk(SimDiskOptions{});
+  ASSERT_TRUE(disk.MakeDir("data").ok());
+  ASSERT_TRUE(raft::storage::Format(&disk, kDataDir, TheIdentity()).ok());
+  const auto options = raft::storage::StorageOptions::Tiny();
+  auto opened = raft::storage::Open(&disk, kDataDir, options);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  const auto entry = [](uint64_t index, uint64_t term) {
+    return Entry{.index = Index(index),
+                 .term = Term(term),
+                 .payload = raft::Bytes(std::string(10'000, 'x'))};
+  };
+  const Persist old_leaders{.token = raft::PersistToken(1),
+                            .term = Term(1),
+                            .entries = {entry(1, 1), entry(2, 1)}};
+  const Persist new_leaders{.token = raft::PersistToken(2),
+                            .term = Term(2),
+                            .truncate_from = Index(2),
+                            .entries = {entry(2, 2), entry(3, 2)}};
+  ASSERT_TRUE(opened->storage->Append({old_leaders}).ok());
+  ASSERT_TRUE(opened->storage->Append({new_leaders}).ok());
+  auto store = SnapshotStore::Open(&disk, kDataDir, kOwner);
+  ASSERT_TRUE(store.ok());
+  auto writer = (*store)->Create(
+      {.index = Index(3), .term = Term(2), .origin = kOwner.node}, "");
+  ASSERT_TRUE(writer.ok() && (*writer)->Append("state").ok() &&
+              (*writer)->Finish().ok());
+  ASSERT_TRUE(opened->storage->Release(Index(3)).ok());
+  const auto names = disk.List(absl::StrCat(kDataDir, "/wal"));
+  ASSERT_TRUE(names.ok());
+  // The first batch began the second segment, for it was too large for the
+  // first one; the third one begins with the batch that goes back.
+  ASSERT_EQ(names->front(), "000000000003.wal");
+  opened->storage.reset();
+  opened = raft::storage::Open(&disk, kDataDir, options);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  EXPECT_EQ(opened->recovered.base, (EntryId{Index(2), Term(2)}));
+  EXPECT_EQ(opened->recovered.log, std::vector<Entry>{entry(3, 2)});
+}
+
 // Segments that hold nothing needed are gone, and the log begins later.
 TEST(WalRetention, GivesRoomBack) {
   Keeper life(1);

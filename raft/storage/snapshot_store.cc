@@ -26,10 +26,7 @@ SnapshotWriter::SnapshotWriter(SnapshotStore* store, SnapshotHeader header,
   store_->writing_[received_] = true;
 }
 
-SnapshotWriter::~SnapshotWriter() {
-  if (ended_.ok() && !received_) (void)Abort();
-  store_->writing_[received_] = false;
-}
+SnapshotWriter::~SnapshotWriter() { store_->writing_[received_] = false; }
 
 std::string SnapshotWriter::path() const {
   return store_->PathOf(received_ ? kReceivedSnapshot : kLocal);

@@ -1,7 +1,6 @@
 // The snapshots of one node: written whole or not at all, received in pieces
 // that may be continued after a restart, read back verified, old ones removed.
-// Not wired into Node or Replica yet: that comes with the core's snapshot
-// messages. Layout: FORMAT.md.
+// Layout: FORMAT.md.
 //
 //   <dir>/snapshots/snapshot-<index>  finished: synced before it got its name
 //   <dir>/snapshots/local.tmp         being taken; removed at Open
@@ -36,7 +35,8 @@ class SnapshotStore;
 // that AppendReceived names, every call is refused with FailedPrecondition. An
 // error other than ResourceExhausted means that a node must halt, as one of the
 // log's; the finished snapshots are never touched. Destruction without Finish
-// is Abort for a local one and keeps what was received.
+// leaves the file as it is, as a killed process does: a local one is removed at
+// the next Open or Create, a received one may be continued.
 class SnapshotWriter {
  public:
   ~SnapshotWriter();

@@ -364,7 +364,7 @@ std::string ReplayedLog::WhyNotNext(const RecordHeader& header,
     return "it follows another record than the one before it";
   }
   if (const char* why = storage::WhyNotNext(state, persist)) return why;
-  if (persist.truncate_from != Index(0) && persist.truncate_from <= before) {
+  if (persist.truncate_from != Index(0) && persist.truncate_from <= base.index) {
     return "it removes what a snapshot covers";
   }
   if (!persist.entries.empty() && TermAt(persist.entries.front().index - 1) >
@@ -412,6 +412,11 @@ void ReplayedLog::Apply(const RecordHeader& header, Persist persist) {
   ++state.next_record;
   state.checksum = header.checksum;
   if (persist.truncate_from != Index(0)) {
+    // May go back into segments that are gone: what stood there was replaced,
+    // in segments that are left, before it was covered by a snapshot.
+    //   segment 1 ends at index 10, 6 to 10 of an old leader; segment 2 begins
+    //   with {from 6 on: 6 to 20}; a snapshot covers 12: segment 1 goes
+    before = std::min(before, persist.truncate_from - 1);
     entries.resize(persist.truncate_from - before - 1);
   }
   for (Entry& entry : persist.entries) entries.push_back(std::move(entry));
@@ -442,6 +447,12 @@ absl::Status Reconcile(EntryId snapshot, const std::string& first_missing,
   // may not.
   SegmentHeader& next = recovered->next;
   log.Reset(snapshot);
+  // The snapshot may have overtaken the persist of the term in which it came:
+  // then nothing was said in that term, for that waits for the persist.
+  if (snapshot.term > log.state.term) {
+    log.state.term = snapshot.term;
+    log.state.vote = kNobody;
+  }
   recovered->last_batch.clear();
   next.base = snapshot;
   next.state.last_index = snapshot.index;

@@ -24,7 +24,7 @@ LIBRARIES = {
     "//registry:leases.cc": "//registry:node",
     "//registry:node_commands.cc": "//registry:node",
     "//registry:node_reads.cc": "//registry:node",
-    "//registry:replica.cc": "//registry:replica",
+    "//registry:replica_disk.cc": "//registry:replica",
     "//registry:session.cc": "//registry:state_machine",
     "//registry:state_machine.cc": "//registry:state_machine",
     "//registry:state_machine_read.cc": "//registry:state_machine",
