@@ -300,30 +300,30 @@ void Replica::Step(const Event& event) {
 }
 
 void Replica::Perform(Effect* effect) {
-  std::visit(Overloaded{
-                 [this](raft::Persist& persist) {
-                   persists_.push_back(std::move(persist));
-                 },
-                 [this](raft::Send& send) { QueueToPeer(send); },
-                 [this](Reply& reply) { QueueToClient(&reply); },
-                 [](raft::Probe&) {},  // for observers
-                 [this](raft::Halt& halt) { Halt(halt); },
-                 [this](WriteSnapshot& write) { QueueBulk(std::move(write)); },
-                 [this](AbandonSnapshot& abandon) { QueueBulk(abandon); },
-                 [this](raft::ReadSnapshot& read) { QueueBulk(read); },
-                 [this](raft::StoreSnapshot& store) {
-                   if (bulk_.size() < kBulkQueueMax) {
-                     QueueBulk(std::move(store));
-                   } else {
-                     ++counters_.bulk_dropped;
-                   }
-                 },
-                 [this](ReleaseLog& release) {
-                   release_through_ =
-                       std::max(release_through_, release.through);
-                 },
-             },
-             *effect);
+  std::visit(
+      Overloaded{
+          [this](raft::Persist& persist) {
+            persists_.push_back(std::move(persist));
+          },
+          [this](raft::Send& send) { QueueToPeer(send); },
+          [this](Reply& reply) { QueueToClient(&reply); },
+          [](raft::Probe&) {},  // for observers
+          [this](raft::Halt& halt) { Halt(halt); },
+          [this](WriteSnapshot& write) { bulk_.push_back(std::move(write)); },
+          [this](AbandonSnapshot& abandon) { bulk_.push_back(abandon); },
+          [this](raft::ReadSnapshot& read) { bulk_.push_back(read); },
+          [this](raft::StoreSnapshot& store) {
+            if (bulk_.size() < kBulkQueueMax) {
+              bulk_.push_back(std::move(store));
+            } else {
+              ++counters_.bulk_dropped;
+            }
+          },
+          [this](ReleaseLog& release) {
+            release_through_ = std::max(release_through_, release.through);
+          },
+      },
+      *effect);
 }
 
 void Replica::Halt(const raft::Halt& halt) {

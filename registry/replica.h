@@ -207,8 +207,6 @@ class Replica : public TransportHandler {
   void SubmitWal();
   void SubmitRelease();
   void SubmitBulk();
-  void QueueBulk(BulkWork work);
-  void OnWalDone(absl::Status status);
   void Halt(const raft::Halt& halt);
   void Halt(std::string reason);
   void AddCounters(StatusReply* status) const;

@@ -41,8 +41,6 @@ void Replica::SubmitRelease() {
       });
 }
 
-void Replica::QueueBulk(BulkWork work) { bulk_.push_back(std::move(work)); }
-
 void Replica::SubmitBulk() {
   if (bulk_job_ != 0 || bulk_.empty()) return;
   bulk_job_ = ++last_job_;

@@ -39,11 +39,17 @@ SnapshotCursor CursorAt(const SnapshotPlace& place) {
   return {place.offset, place.sequence, place.checksum};
 }
 
-void AddLeases(raft::Time now, LoadedState* loaded) {
-  loaded->state.ForEachLeasedSession(
-      [loaded, now](SessionId session, raft::Duration ttl) {
-        loaded->leases.Add(session, ttl, now);
+absl::StatusOr<LoadedState> Finish(SnapshotLoader* loader,
+                                   size_t leases_per_check, raft::Time now) {
+  absl::StatusOr<StateMachine> state = loader->Finish();
+  if (!state.ok()) return state.status();
+  LoadedState loaded(leases_per_check);
+  loaded.state = *std::move(state);
+  loaded.state.ForEachLeasedSession(
+      [&loaded, now](SessionId session, raft::Duration ttl) {
+        loaded.leases.Add(session, ttl, now);
       });
+  return loaded;
 }
 
 }  // namespace
@@ -61,17 +67,15 @@ absl::StatusOr<LoadedState> LoadState(SnapshotReader* reader,
     absl::Status added = loader.Add(chunk.payload);
     if (!added.ok()) return added;
   }
-  absl::StatusOr<StateMachine> state = loader.Finish();
-  if (!state.ok()) return state.status();
+  absl::StatusOr<LoadedState> loaded = Finish(&loader, leases_per_check, now);
+  if (!loaded.ok()) return loaded;
   const SnapshotId& id = reader->header().id;
-  if (state->applied() != id.index || state->digest().low != id.digest.low ||
-      state->digest().high != id.digest.high) {
+  const StateDigest digest = loaded->state.digest();
+  if (loaded->state.applied() != id.index || digest.low != id.digest.low ||
+      digest.high != id.digest.high) {
     return absl::DataLossError(
         "the state in the snapshot is another one than its header says");
   }
-  LoadedState loaded(leases_per_check);
-  loaded.state = *std::move(state);
-  AddLeases(now, &loaded);
   return loaded;
 }
 
@@ -80,12 +84,16 @@ absl::StatusOr<LoadedState> LoadState(std::string_view bytes,
   SnapshotLoader loader;
   absl::Status added = loader.Add(bytes);
   if (!added.ok()) return added;
-  absl::StatusOr<StateMachine> state = loader.Finish();
-  if (!state.ok()) return state.status();
-  LoadedState loaded(leases_per_check);
-  loaded.state = *std::move(state);
-  AddLeases(now, &loaded);
-  return loaded;
+  return Finish(&loader, leases_per_check, now);
+}
+
+StateReceived MakeStateReceived(const raft::SnapshotReceived& received,
+                                LoadedState loaded) {
+  const StateDigest digest = loaded.state.digest();
+  return {.received = received,
+          .digest_high = digest.high,
+          .digest_low = digest.low,
+          .state = std::make_shared<LoadedState>(std::move(loaded))};
 }
 
 SnapshotWorker::SnapshotWorker(Options options, raft::storage::Vfs* vfs,
@@ -230,13 +238,9 @@ absl::Status SnapshotWorker::TakeEnd(const raft::StoreSnapshot& store,
   if (!loaded.ok()) return loaded.status();
   status = store_->Retain(kSnapshotsKept);
   if (!status.ok()) return status;
-  StateReceived received{.received = {.from = store.from,
-                                      .snapshot = piece.snapshot.last,
-                                      .at = piece.at},
-                         .digest_high = loaded->state.digest().high,
-                         .digest_low = loaded->state.digest().low};
-  received.state = std::make_shared<LoadedState>(*std::move(loaded));
-  result->event = std::move(received);
+  result->event = MakeStateReceived(
+      {.from = store.from, .snapshot = piece.snapshot.last, .at = piece.at},
+      *std::move(loaded));
   return status;
 }
 

@@ -41,9 +41,12 @@ inline constexpr size_t kSnapshotsKept = 2;
 absl::StatusOr<LoadedState> LoadState(raft::storage::SnapshotReader* reader,
                                       size_t leases_per_check, raft::Time now,
                                       std::string* bytes);
-// The same from the bytes.
+// The same from the bytes, verified against the digest in them.
 absl::StatusOr<LoadedState> LoadState(std::string_view bytes,
                                       size_t leases_per_check, raft::Time now);
+// The event that gives a node the state of what it received.
+StateReceived MakeStateReceived(const raft::SnapshotReceived& received,
+                                LoadedState loaded);
 
 // Not thread-safe: belongs to the bulk lane. Does nothing in its destructor
 // that a killed process would not have done.

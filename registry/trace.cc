@@ -86,12 +86,10 @@ absl::StatusOr<BulkResult> Received(const raft::SnapshotReply& told,
   absl::StatusOr<LoadedState> loaded =
       LoadState(state_bytes, leases_per_check, now);
   if (!loaded.ok()) return loaded.status();
-  StateReceived received{
-      .received = {.from = from, .snapshot = told.snapshot, .at = told.at},
-      .digest_high = loaded->state.digest().high,
-      .digest_low = loaded->state.digest().low};
-  received.state = std::make_shared<LoadedState>(*std::move(loaded));
-  return BulkResult{.event = std::move(received)};
+  return BulkResult{
+      .event = MakeStateReceived(
+          {.from = from, .snapshot = told.snapshot, .at = told.at},
+          *std::move(loaded))};
 }
 
 }  // namespace

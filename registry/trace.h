@@ -53,7 +53,8 @@ class TraceWriter {
   explicit TraceWriter(TraceSink* sink) : sink_(sink) {}
 
   // First: everything that the replica is made of. The caller fills in the
-  // options; term, vote, log and digest are added here.
+  // options; what storage gave back and its digest are added here, and the
+  // bytes of the state that the snapshot holds.
   void Begin(wire::TraceHeader header,
              const raft::storage::Recovered& recovered,
              std::string_view state_bytes);

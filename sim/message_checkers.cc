@@ -27,6 +27,16 @@ raft::NodeId VoteIn(const raft::Message& message, raft::NodeId self,
   return answer != nullptr && answer->granted ? to : raft::kNobody;
 }
 
+// Up to where the sender says that it has everything on its disk; 0: it does
+// not say.
+Index AcknowledgedBy(const raft::Message& message) {
+  if (const auto* ack = std::get_if<raft::AppendReply>(&message)) {
+    return ack->accepted ? ack->match : Index(0);
+  }
+  const auto* told = std::get_if<raft::SnapshotReply>(&message);
+  return told != nullptr && told->installed ? told->match : Index(0);
+}
+
 std::string WhyNotOfItsLog(const raft::AppendRequest& append,
                            const Speaker& speaker) {
   const Index prev = append.prev_index;
@@ -63,13 +73,8 @@ std::string WhyNotOnDisk(const raft::Message& message, raft::NodeId self,
       vote.valid() && vote != disk.vote) {
     return "the vote on the disk is " + raft::ToString(disk.vote);
   }
-  const auto* ack = std::get_if<raft::AppendReply>(&message);
-  if (ack != nullptr && ack->accepted && ack->match > Index(disk.log->size())) {
-    return "the log on the disk ends at " + std::to_string(disk.log->size());
-  }
-  const auto* told = std::get_if<raft::SnapshotReply>(&message);
-  if (told != nullptr && told->installed &&
-      told->match > Index(disk.log->size())) {
+  if (const Index match = AcknowledgedBy(message);
+      match > Index(disk.log->size())) {
     return "the log on the disk ends at " + std::to_string(disk.log->size());
   }
   return "";

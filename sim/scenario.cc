@@ -57,16 +57,12 @@ Bounds DrawBounds(uint64_t seed) {
   return bounds;
 }
 
-// Snapshots every few commands, in slices of a few bytes. Not of 40 bytes, as
-// seeds 102 and 2682 of the membership profile once drew: a follower gets one
-// slice a round trip, and on a link that loses every second message a hundred
-// of them take longer than the log goes on without it. Slices that share a
-// message would make that bearable.
+// Snapshots every few commands, in slices of a few bytes.
 void DrawSnapshotBounds(uint64_t seed, registry::Limits* limits) {
   Draws draws(seed, Stream::kShape, 4);
   const uint64_t every[] = {200, 1'000, 4'000, 16'000};
   limits->snapshot_bytes = every[draws.Below(4)];
-  const uint64_t slices[] = {300, 1'000, 4'000, registry::kSnapshotSliceBytes};
+  const uint64_t slices[] = {40, 300, 2'000, registry::kSnapshotSliceBytes};
   limits->snapshot_slice_bytes = slices[draws.Below(4)];
 }
 
